@@ -1,0 +1,64 @@
+/* Element types of stored tensors, and what each weighs. */
+#ifndef LT_CORE_DTYPE_H
+#define LT_CORE_DTYPE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+typedef enum lt_dtype {
+    LT_DTYPE_F32,
+    LT_DTYPE_F16,
+    LT_DTYPE_BF16,
+    LT_DTYPE_F64,
+    LT_DTYPE_I64,
+    LT_DTYPE_I32,
+    LT_DTYPE_I16,
+    LT_DTYPE_I8,
+    LT_DTYPE_U8,
+    LT_DTYPE_BOOL,
+    LT_DTYPE_COUNT
+} lt_dtype;
+
+/* A row of the dtype table. Quantised types have block_elements > 1: a matrix row is a whole number of blocks. */
+typedef struct lt_dtype_info {
+    const char *name;   /* as safetensors spells it */
+    int block_elements; /* elements per block, 1 for plain types */
+    int block_bytes;    /* bytes per block */
+    bool is_float;
+} lt_dtype_info;
+
+const lt_dtype_info *lt_dtype_get(lt_dtype dtype);
+
+/* Finds a dtype by safetensors name; false when there is none. */
+bool lt_dtype_parse(const char *name, lt_dtype *dtype);
+
+/* Bytes of `elements` elements, a multiple of the block size. */
+static inline int64_t lt_dtype_bytes(lt_dtype dtype, int64_t elements)
+{
+    const lt_dtype_info *info = lt_dtype_get(dtype);
+    return elements / info->block_elements * info->block_bytes;
+}
+
+static inline float lt_bf16_to_f32(uint16_t v)
+{
+    uint32_t bits = (uint32_t)v << 16;
+    float f;
+    memcpy(&f, &bits, sizeof f);
+    return f;
+}
+
+/* Round to nearest even; NaN stays NaN. */
+static inline uint16_t lt_f32_to_bf16(float f)
+{
+    uint32_t bits;
+    memcpy(&bits, &f, sizeof bits);
+    if ((bits & 0x7FFFFFFF) > 0x7F800000)
+        return (uint16_t)(bits >> 16 | 0x40);
+    return (uint16_t)((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
+}
+
+float lt_f16_to_f32(uint16_t v);
+uint16_t lt_f32_to_f16(float f); /* round to nearest even, overflow to infinity */
+
+#endif
