@@ -1,0 +1,67 @@
+/* safetensors, one file or many: https://github.com/huggingface/safetensors (format: 8-byte little-endian header length,
+ * JSON header, tensor bytes). Headers are read with pread into memory of our own and checked in full: bounds against
+ * fstat of the same descriptor, overflow of every product, overlaps, holes, duplicates, header above 100 MB. */
+#ifndef LT_FORMATS_SAFETENSORS_H
+#define LT_FORMATS_SAFETENSORS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/dtype.h"
+#include "core/error.h"
+
+enum { LT_MAX_DIMS = 8 };
+
+typedef struct lt_tensor_info {
+    const char *name; /* owned by the set */
+    lt_dtype dtype;
+    int dims;
+    int64_t shape[LT_MAX_DIMS];
+    int64_t elements;
+    int shard;             /* which file */
+    int64_t offset, bytes; /* of the data, from the start of that file; possibly unaligned */
+} lt_tensor_info;
+
+typedef struct lt_safetensors lt_safetensors; /* open shards and their tensors, sorted by shard and offset */
+
+/* path: a .safetensors file, or a folder with model.safetensors.index.json (shard names must be plain names inside the
+ * folder; links as a hub cache has them are fine) or model.safetensors. */
+bool lt_safetensors_open(lt_safetensors **set, const char *path, lt_error *err);
+void lt_safetensors_close(lt_safetensors *set);
+
+int64_t lt_safetensors_count(const lt_safetensors *set);
+const lt_tensor_info *lt_safetensors_at(const lt_safetensors *set, int64_t index);
+const lt_tensor_info *lt_safetensors_find(const lt_safetensors *set, const char *name); /* NULL when absent */
+const char *lt_safetensors_metadata(const lt_safetensors *set, const char *key);        /* __metadata__ of the first file */
+
+int lt_safetensors_shard_count(const lt_safetensors *set);
+const char *lt_safetensors_shard_path(const lt_safetensors *set, int shard);
+int lt_safetensors_shard_fd(const lt_safetensors *set, int shard);
+int64_t lt_safetensors_shard_bytes(const lt_safetensors *set, int shard);
+
+/* Size, mtime and inode of every shard still as at opening? For checkpoints: a base that changed under a run is an error. */
+bool lt_safetensors_unchanged(const lt_safetensors *set, lt_error *err);
+
+/* Reads a whole tensor with pread, as stored (out holds info->bytes) or converted to f32 (F32, F16, BF16, F64). */
+bool lt_safetensors_read(const lt_safetensors *set, const lt_tensor_info *tensor, void *out, lt_error *err);
+bool lt_safetensors_read_f32(const lt_safetensors *set, const lt_tensor_info *tensor, float *out, lt_error *err);
+
+/* Writing, streamed: declare all tensors, then append their bytes in the order declared. The file appears under its name
+ * only when complete (core/file.h). Offsets are laid out as declared; data starts 8-byte aligned. */
+typedef struct lt_safetensors_writer lt_safetensors_writer;
+
+typedef struct lt_tensor_spec {
+    const char *name;
+    lt_dtype dtype;
+    int dims;
+    int64_t shape[LT_MAX_DIMS];
+} lt_tensor_spec;
+
+/* metadata: NULL-terminated key, value, key, value … or NULL. */
+bool lt_safetensors_create(lt_safetensors_writer **writer, const char *path, const lt_tensor_spec *specs, int64_t count,
+                           const char *const *metadata, lt_error *err);
+bool lt_safetensors_append(lt_safetensors_writer *writer, const void *data, int64_t bytes, lt_error *err);
+bool lt_safetensors_finish(lt_safetensors_writer *writer, lt_error *err); /* frees the writer, also on failure */
+void lt_safetensors_abort(lt_safetensors_writer *writer);                 /* frees; removes the temporary file */
+
+#endif
