@@ -16,11 +16,11 @@ PKGS     := libzstd libpcre2-8 libutf8proc jansson yaml-0.1 libxxhash
 ARCH     := $(shell $(CC) -dumpmachine | cut -d- -f1)
 
 ifneq ($(filter clean help setup,$(MAKECMDGOALS)),$(if $(MAKECMDGOALS),$(MAKECMDGOALS),none))
-  ifneq ($(shell pkg-config --exists $(PKGS) simde && echo yes),yes)
+  ifneq ($(shell pkg-config --exists $(PKGS) && echo yes),yes)
     ifeq ($(MAKE_RESTARTS),)
       # The first make on a new machine brings what is missing (or says the exact command).
       $(shell scripts/setup >&2)
-      ifneq ($(shell pkg-config --exists $(PKGS) simde && echo yes),yes)
+      ifneq ($(shell pkg-config --exists $(PKGS) && echo yes),yes)
         $(error packages are missing; see the command above)
       endif
     endif
@@ -28,7 +28,7 @@ ifneq ($(filter clean help setup,$(MAKECMDGOALS)),$(if $(MAKECMDGOALS),$(MAKECMD
 endif
 
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla $(if $(WERROR),-Werror)
-CPPFLAGS += -Isrc -I. -I$(BUILD)/gen -D_GNU_SOURCE -DLT_VERSION='"$(VERSION)"' $(shell pkg-config --cflags $(PKGS) simde 2>/dev/null)
+CPPFLAGS += -Isrc -I. -I$(BUILD)/gen -D_GNU_SOURCE -DLT_VERSION='"$(VERSION)"' $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 CFLAGS   += -std=gnu11 $(OPT) $(WARN) -fopenmp -fno-math-errno -fno-strict-aliasing $(SANITIZE)
 LDFLAGS  += -fopenmp $(SANITIZE)
 LDLIBS   += $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm -lpthread
