@@ -1,0 +1,81 @@
+/* The training step, layer-major: every token of the step passes layer l before layer l+1, so each weight is read once
+ * forward and once backward. Between the passes a layer's activations are kept quantised, or only its input is and the rest
+ * is computed again; the plan decides per layer.
+ *
+ * Objectives meet the engine in one place: the log-probability of each target token, and the weight of its gradient. */
+#ifndef LT_NN_ENGINE_H
+#define LT_NN_ENGINE_H
+
+#include "nn/model.h"
+
+/* The packed tokens of one step. Borrowed by the engine while it runs. */
+typedef struct lt_batch {
+    int64_t T, sequences;
+    const int32_t *ids;     /* (T) */
+    const int32_t *starts;  /* (sequences + 1) */
+    const int32_t *targets; /* (T) the id that row t shall predict (already shifted), or -1 */
+    int64_t target_count;   /* number of targets that are not -1; target i is the i-th such row */
+} lt_batch;
+
+/* How much of a layer is kept for its backward pass. */
+typedef enum lt_keep {
+    LT_KEEP_INPUT,     /* its input: everything is computed again (6 FLOPs per parameter and token) */
+    LT_KEEP_ATTENTION, /* input, q k v, attention output, middle of the residual: gate and up are computed again */
+    LT_KEEP_ALL,       /* gate and up too: nothing is computed again (4 FLOPs) */
+    LT_KEEP_LEVELS
+} lt_keep;
+
+/* Everything that sizes the engine's memory. */
+typedef struct lt_engine_shape {
+    lt_compute compute;
+    int threads;
+    bool training;          /* false: forward only (eval), nothing is kept */
+    int64_t max_T;          /* tokens of the largest step */
+    int64_t max_sequence;   /* longest sequence */
+    int64_t chunk;          /* tokens that pass the MLP at once */
+    int64_t head_chunk;     /* target rows whose logits exist at once */
+    int activation_bits;    /* 8, 16, 32: the store of kept activations */
+    int input_bits;         /* 16 or 32: the store of the inputs of layers that are computed again */
+    int64_t keep_all, keep_attention; /* how many of the trained layers, from the top: all; then attention; the rest input */
+} lt_engine_shape;
+
+typedef struct lt_engine lt_engine;
+
+/* Bytes by purpose. */
+typedef struct lt_engine_bytes {
+    int64_t residual, attention, mlp, head, store, gemm, other, total;
+} lt_engine_bytes;
+
+/* Plans: what an engine of this shape takes. The same layout code allocates. */
+lt_engine_bytes lt_engine_measure(const lt_model *model, const lt_engine_shape *shape);
+
+bool lt_engine_open(lt_engine **engine, lt_model *model, const lt_engine_shape *shape, lt_error *err);
+void lt_engine_close(lt_engine *engine);
+
+/* One forward pass. Gives logp (target_count) f32, and keeps what lt_engine_backward needs when the shape is a training one. */
+bool lt_engine_forward(lt_engine *engine, const lt_batch *batch, lt_error *err);
+
+/* The head, after lt_engine_forward. logp (target_count) f32 out. When weight (target_count) f32 is given, the loss is
+ * Σ weight · (-logp) and its gradient with respect to the last hidden state is kept for lt_engine_backward; it may be called
+ * first without weights (objectives that need log-probabilities to find them) and then again with. entropy may be NULL.
+ * logits: NULL, or called with each chunk of rows (first target row, count, (count,V) f32) before they are overwritten. */
+typedef void (*lt_logits_sink)(int64_t first, int64_t count, const float *logits, void *context);
+bool lt_engine_head(lt_engine *engine, const float *weight, float *logp, float *entropy, lt_logits_sink logits, void *context,
+                    lt_error *err);
+
+/* Walks the layers down, adding to every trained tensor's gradient. After lt_engine_head with weights. */
+bool lt_engine_backward(lt_engine *engine, lt_error *err);
+
+/* The last hidden state after the final norm, (T,C) f32, after lt_engine_forward (heads other than the LM's). */
+bool lt_engine_hidden(lt_engine *engine, int64_t row, float *out);
+/* Adds a gradient with respect to that (row → (C) f32); call for each row that matters, before lt_engine_backward. */
+void lt_engine_add_hidden_gradient(lt_engine *engine, int64_t row, const float *gradient);
+
+/* Dropout and its place in the run. */
+void lt_engine_set_step(lt_engine *engine, uint64_t seed, uint64_t step);
+
+/* FLOPs of one step of T tokens with `targets` target rows, forward and backward, as this engine computes it (recompute
+ * counted), and the useful ones (4 per frozen parameter and token). */
+double lt_engine_flops(const lt_engine *engine, int64_t T, int64_t targets, double *useful);
+
+#endif

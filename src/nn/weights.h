@@ -1,0 +1,59 @@
+/* The frozen base: tensors as they lie in their files, mapped read-only and streamed through a bounded window.
+ *
+ * A tensor is used in slabs of whole rows. lt_weights_use announces a slab that is about to be read; the oldest slabs leave
+ * resident memory when the window is full (MADV_DONTNEED: the page cache keeps them as long as the system can spare it), and
+ * lt_weights_prefetch lets a thread of our own bring the next ones in behind the computation (MADV_POPULATE_READ).
+ *
+ * A file that shrinks while mapped raises SIGBUS; a handler replaces the missing pages by zeros and remembers, and
+ * lt_weights_check turns that into an error at the end of the step. */
+#ifndef LT_NN_WEIGHTS_H
+#define LT_NN_WEIGHTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/error.h"
+#include "formats/safetensors.h"
+#include "simd/gemm.h"
+
+typedef struct lt_weights lt_weights;
+
+/* A stored matrix or vector. matrix.data points into the mapping, or into memory of our own for a trained tensor. */
+typedef struct lt_weight {
+    lt_matrix matrix;       /* (rows, cols) as stored; a vector is (1, n) */
+    lt_weights *owner;      /* NULL when the memory is our own: then nothing streams */
+    const lt_tensor_info *info;
+    int first_slab, slabs;  /* index into the owner's slabs */
+    int64_t slab_rows;      /* rows of a slab; the last one may be short */
+} lt_weight;
+
+bool lt_weights_open(lt_weights **weights, const char *path, lt_error *err); /* HF folder or .safetensors file */
+void lt_weights_close(lt_weights *weights);
+const lt_safetensors *lt_weights_set(const lt_weights *weights);
+
+/* The tensor `name` as a (rows, cols) matrix; a wrong shape or a type that is no float is an error that says so. */
+bool lt_weights_find(lt_weights *weights, const char *name, int64_t rows, int64_t cols, lt_weight *weight, lt_error *err);
+
+/* Reads a small vector (norm weights, biases) converted to f32 into out (n). */
+bool lt_weights_read_vector(lt_weights *weights, const char *name, int64_t n, float *out, lt_error *err);
+
+/* Resident bytes that streamed slabs may hold; INT64_MAX for all. Slabs are cut so that at least four fit. Call before
+ * the first use and with no slab in use. */
+void lt_weights_set_window(lt_weights *weights, int64_t window_bytes);
+
+/* Slab s of a weight as a matrix of its own; marks it in use until the next call for this owner. first_row may be NULL. */
+lt_matrix lt_weights_use(const lt_weight *weight, int slab, int64_t *first_row);
+
+/* Asks the prefetch thread for all slabs of a weight, as far as the window allows. Returns at once. */
+void lt_weights_prefetch(const lt_weight *weight);
+
+/* Row `row` of a matrix converted to f32, read with pread so that scattered rows leave no pages resident. */
+bool lt_weights_read_row(const lt_weight *weight, int64_t row, float *out, lt_error *err);
+
+/* False when a mapped file shrank or changed since it was opened. */
+bool lt_weights_check(lt_weights *weights, lt_error *err);
+
+/* Bytes asked of the mapping so far (window misses), for the disk-traffic figure. */
+int64_t lt_weights_bytes_read(const lt_weights *weights);
+
+#endif
