@@ -50,10 +50,10 @@ typedef struct lt_kernels {
     double (*sum_squares)(const float *a, int64_t n);         /* in f64: gradient norms */
 
     /* Elementwise. */
-    void (*scale)(float *y, float alpha, int64_t n);                           /* y *= alpha */
-    void (*axpy)(float *y, float alpha, const float *x, int64_t n);            /* y += alpha x */
-    void (*multiply)(float *y, const float *a, const float *b, int64_t n);     /* y = a b */
-    void (*multiply_add)(float *y, const float *a, const float *b, int64_t n); /* y += a b */
+    void (*scale)(float *y, float alpha, int64_t n);                                   /* y *= alpha */
+    void (*axpy)(float *y, float alpha, const float *x, int64_t n);                    /* y += alpha x */
+    void (*multiply)(float *y, const float *a, const float *b, int64_t n);             /* y = a b */
+    void (*multiply_add)(float *y, const float *a, const float *b, int64_t n);         /* y += a b */
     void (*exp_scaled)(float *y, const float *a, float shift, float scale, int64_t n); /* y = exp(a - shift) · scale */
 
     /* out = act(gate) · up; up may be NULL (then out = act(gate)). */
@@ -81,7 +81,8 @@ typedef struct lt_kernels {
 /* The table in use; chosen on first call, the same for the life of the process. */
 const lt_kernels *lt_kernels_get(void);
 
-/* The table of a set by name, or NULL when this build or this machine does not have it. For tests, benches and doctor. */
+/* The table of a set by name, or NULL when this build or this machine does not have it. For tests, benches and doctor.
+ */
 const lt_kernels *lt_kernels_find(const char *name);
 
 /* Names of all sets of this build that this machine can run, best first; NULL-terminated. */
