@@ -1,0 +1,76 @@
+/* From the token store to the packed tokens of a step: the order of rows, and the batch.
+ *
+ * The order is a pure function of (seed, epoch, position): a keyed permutation of the record numbers, computed one number
+ * at a time, so it takes no memory and resumes anywhere. An epoch has ceil(records / rows_per_step) steps, the last one
+ * may be short; or, with wrap, rows run on into the next epoch so that every step is full. */
+#ifndef LT_TRAIN_LOADER_H
+#define LT_TRAIN_LOADER_H
+
+#include "core/arena.h"
+#include "nn/engine.h"
+#include "objective/objective.h"
+#include "train/token_store.h"
+
+typedef struct lt_loader_options {
+    int64_t rows_per_step; /* batch size × gradient accumulation */
+    bool shuffle;          /* false: file order */
+    bool wrap;             /* steps are always full */
+    uint64_t seed;
+} lt_loader_options;
+
+/* Where the next step begins. Saved in checkpoints. */
+typedef struct lt_loader_place {
+    int64_t epoch, position; /* position: records of this epoch already taken */
+} lt_loader_place;
+
+typedef struct lt_loader {
+    lt_token_store *store;
+    lt_loader_options options;
+    lt_loader_place place;
+    uint64_t key_epoch;
+    uint32_t keys[8]; /* of the permutation of key_epoch */
+} lt_loader;
+
+void lt_loader_init(lt_loader *loader, lt_token_store *store, const lt_loader_options *options);
+
+/* The record at a position of an epoch. */
+int64_t lt_loader_record(lt_loader *loader, int64_t epoch, int64_t position);
+
+int64_t lt_loader_steps_per_epoch(const lt_loader *loader);
+
+/* What the largest of the steps first, … first + steps - 1 of a run takes; exact, by walking through their records' sizes.
+ * A step larger than pass_tokens is run as several passes of whole rows (0: always one). */
+typedef struct lt_loader_extent {
+    int64_t pass_tokens, pass_targets, pass_sequences, pass_rows; /* the largest pass */
+    int64_t step_tokens, step_rows;                               /* the largest step */
+    double mean_tokens, mean_targets, mean_passes;                /* of a step */
+    double mean_squares;                                          /* Σ length² of the sequences of a step: attention's work */
+} lt_loader_extent;
+
+bool lt_loader_measure(lt_loader *loader, int64_t steps, int64_t pass_tokens, lt_loader_extent *extent, lt_error *err);
+
+/* Memory for the largest pass and step, from the arena (or only counts). */
+typedef struct lt_step_batch {
+    lt_batch batch; /* of the present pass */
+    lt_objective_row *rows;
+    int64_t row_count;
+    int64_t *sequence_targets; /* (sequences + 1) */
+    int64_t *records;          /* (step_rows) record numbers of the step */
+    int64_t *record_tokens;    /* (step_rows) */
+    int64_t step_rows, step_targets, step_tokens;
+    int64_t next_row;          /* first row of the next pass */
+    int64_t passes;            /* passes made so far */
+    int32_t *ids, *starts, *targets;
+    uint8_t *trained;
+    int32_t *lengths;
+    lt_loader_extent extent;
+} lt_step_batch;
+
+void lt_step_batch_layout(lt_step_batch *step, const lt_loader_extent *extent, lt_arena *arena);
+
+/* Takes the next step's rows and moves the loader's place on; then each lt_loader_next_pass packs the next pass, until
+ * *more is false. pass_tokens as in lt_loader_measure. */
+bool lt_loader_next_step(lt_loader *loader, lt_step_batch *step, lt_error *err);
+bool lt_loader_next_pass(lt_loader *loader, lt_step_batch *step, int64_t pass_tokens, bool *more, lt_error *err);
+
+#endif

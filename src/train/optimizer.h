@@ -1,0 +1,62 @@
+/* Optimisers over the list of trained tensors. One file each (optimizer_adamw.c, …) and one line in the registry of
+ * optimizer.c. State is f32, laid out from an arena by the plan; every element is updated from its own numbers only, so
+ * the bytes do not depend on the number of threads. */
+#ifndef LT_TRAIN_OPTIMIZER_H
+#define LT_TRAIN_OPTIMIZER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "adapt/param.h"
+#include "core/error.h"
+
+typedef struct lt_optimizer_options {
+    const char *name; /* "adamw_torch" or "adamw"; see lt_optimizer_names */
+    double beta1, beta2, epsilon, weight_decay;
+} lt_optimizer_options;
+
+/* What a step is given. */
+typedef struct lt_optimizer_step {
+    double learning_rate;  /* of this step */
+    double gradient_scale; /* multiplies every gradient: clipping */
+    int64_t number;        /* from 1 */
+} lt_optimizer_step;
+
+typedef struct lt_optimizer_kind lt_optimizer_kind;
+
+enum { LT_OPTIMIZER_STATES = 2 };
+
+typedef struct lt_optimizer {
+    const lt_optimizer_kind *kind;
+    lt_optimizer_options options;
+    float **state[LT_OPTIMIZER_STATES]; /* state[s][i]: that of the list's tensor i */
+} lt_optimizer;
+
+struct lt_optimizer_kind {
+    const char *name;
+    const char *const *states; /* names of its state tensors, for the checkpoint: "exp_avg" …; NULL-terminated */
+    /* Elements of state s for a tensor. */
+    int64_t (*state_elements)(const lt_param *param, int s);
+    /* Updates elements [begin, end) of one tensor; called in parallel for pieces that begin at multiples of 64. */
+    void (*update)(const lt_optimizer *optimizer, const lt_param *param, float *const *state, const lt_optimizer_step *step,
+                   int64_t begin, int64_t end);
+};
+
+/* LT_ERR_USAGE for an unknown name or numbers out of range. */
+bool lt_optimizer_init(lt_optimizer *optimizer, const lt_optimizer_options *options, lt_error *err);
+
+/* State memory for every tensor, zeroed, from the arena (or only counts, when the arena measures). */
+bool lt_optimizer_layout(lt_optimizer *optimizer, const lt_param_list *params, lt_arena *arena, lt_error *err);
+void lt_optimizer_free(lt_optimizer *optimizer); /* not the arena's memory */
+
+/* One step on all tensors, in parallel. */
+void lt_optimizer_apply(lt_optimizer *optimizer, lt_param_list *params, const lt_optimizer_step *step);
+
+/* The factor of torch's clip_grad_norm_: min(1, max_norm / (norm + 1e-6)); 1 when max_norm is 0. */
+double lt_optimizer_clip(double norm, double max_norm);
+
+const char *const *lt_optimizer_names(void); /* NULL-terminated */
+
+extern const lt_optimizer_kind lt_optimizer_adamw; /* optimizer_adamw.c */
+
+#endif

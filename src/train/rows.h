@@ -1,0 +1,30 @@
+/* Tokenised rows on their way into a run, one at a time, from files or from anything else. */
+#ifndef LT_TRAIN_ROWS_H
+#define LT_TRAIN_ROWS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/error.h"
+
+enum { LT_ROW_SEQUENCES_MAX = 1 << 16 };
+
+/* One row: sequences one behind the other. Borrowed until the next call of the source. */
+typedef struct lt_row {
+    int32_t sequences;
+    const int32_t *lengths; /* (sequences) tokens of each, > 0 */
+    const int32_t *ids;     /* (Σ lengths) */
+    const uint8_t *trained; /* (Σ lengths) 1: predicting this token counts (never the first of its sequence) */
+    float value;            /* label, margin …; 0 when the data has none */
+} lt_row;
+
+typedef struct lt_row_source {
+    /* The next row; *end is set when there is none. */
+    bool (*next)(void *context, lt_row *row, bool *end, lt_error *err);
+    /* Called once, as soon as the last row was taken (or when the run fails): the tokenizer and all it holds should be
+     * freed then, before the engine takes its memory. May be NULL. */
+    void (*close)(void *context);
+    void *context;
+} lt_row_source;
+
+#endif

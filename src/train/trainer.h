@@ -1,0 +1,93 @@
+/* A training run from options to the finished run folder. */
+#ifndef LT_TRAIN_TRAINER_H
+#define LT_TRAIN_TRAINER_H
+
+#include <jansson.h>
+#include <signal.h>
+
+#include "formats/peft.h"
+#include "objective/objective.h"
+#include "train/optimizer.h"
+#include "train/plan.h"
+#include "train/rows.h"
+#include "train/schedule.h"
+
+typedef enum lt_method { LT_METHOD_LORA, LT_METHOD_FULL } lt_method;
+typedef enum lt_strategy { LT_STRATEGY_NO, LT_STRATEGY_STEPS, LT_STRATEGY_EPOCH } lt_strategy;
+
+/* What is going on, for a progress bar. Called after every step, and now and then while tokens are made. */
+typedef struct lt_progress {
+    const char *phase;    /* "tokenizing", "training", "evaluating", "saving" */
+    int64_t done, total;  /* rows, steps, evaluation tokens; total 0: not known */
+    double epoch, loss, learning_rate, grad_norm;
+    double tokens_per_second, elapsed_seconds, eta_seconds;
+    int64_t rss_bytes;
+} lt_progress;
+
+typedef void (*lt_progress_sink)(const lt_progress *progress, void *context);
+
+typedef struct lt_train_options {
+    /* what, from what, to where; all strings are borrowed */
+    const char *command;             /* "sft", "pretrain": for summary.json */
+    const lt_objective *objective;
+    lt_objective_options objective_options;
+    const char *model;               /* HF folder */
+    lt_method method;
+    const char *adapter;             /* start from this PEFT folder, or NULL */
+    const lt_peft_config *peft;      /* a new adapter; unused with `adapter` (its own file says) or LT_METHOD_FULL */
+    const char *output;              /* run folder */
+    json_t *recipe;                  /* every option as resolved, for recipe.yaml; borrowed, may be NULL */
+
+    /* data */
+    lt_row_source rows, eval_rows;   /* closed by the run, also when it fails; eval_rows.next NULL: no evaluation */
+    lt_packing packing;
+    int64_t max_length;
+    bool shuffle;
+    int64_t batch_size, gradient_accumulation_steps;
+
+    /* how long, how fast */
+    double num_train_epochs;
+    int64_t max_steps;               /* > 0 wins over epochs */
+    lt_schedule_options schedule;    /* total_steps and learning_rate are filled in by the run */
+    double learning_rate;
+    lt_optimizer_options optimizer;
+    double max_grad_norm;            /* 0: no clipping */
+    uint64_t seed;
+
+    /* machine */
+    lt_compute compute;
+    int threads;
+    int activation_bits;             /* 0: chosen */
+    int64_t max_memory_bytes;        /* 0: no limit but what is available */
+
+    /* the run folder */
+    bool overwrite, resume;          /* resume: the latest good checkpoint of output, or the one below */
+    const char *resume_from;         /* checkpoint folder, or NULL */
+    lt_strategy eval_strategy, save_strategy;
+    int64_t logging_steps, eval_steps, save_steps, save_total_limit; /* save_total_limit 0: keep all */
+    const char *save_gradients;      /* the first step's gradients before clipping go to this file; or NULL */
+    lt_dtype save_dtype;             /* of model.safetensors after full training */
+
+    lt_progress_sink progress;       /* may be NULL */
+    void *progress_context;
+    const volatile sig_atomic_t *stop; /* set by a signal handler of the caller; may be NULL */
+} lt_train_options;
+
+/* Zeros, and the defaults of transformers' TrainingArguments where they have one (batch size 8, 3 epochs, rate 5e-5 …). */
+void lt_train_defaults(lt_train_options *options);
+
+typedef struct lt_train_result {
+    int64_t steps, tokens, trained_tokens;
+    double seconds, tokens_per_second, loss_first, loss_last, eval_loss; /* eval_loss NaN when there was none */
+    int64_t peak_rss_bytes, planned_peak_bytes;
+} lt_train_result;
+
+/* Trains. LT_ERR_INTERRUPTED when `stop` was set: the step was finished and a checkpoint written. LT_ERR_NUMERIC when
+ * loss or gradient is not finite: the tensors were not touched by that step. */
+bool lt_train_run(const lt_train_options *options, lt_train_result *result, lt_error *err);
+
+/* Everything up to the first step, but nothing is written to the output folder (the token store lies in the system's
+ * folder for temporary files). */
+bool lt_train_plan(const lt_train_options *options, lt_plan *plan, lt_error *err);
+
+#endif
