@@ -66,16 +66,16 @@ bool lt_engine_head(lt_engine *engine, const float *weight, float *logp, float *
 /* Walks the layers down, adding to every trained tensor's gradient. After lt_engine_head with weights. */
 bool lt_engine_backward(lt_engine *engine, lt_error *err);
 
-/* The last hidden state after the final norm, (T,C) f32, after lt_engine_forward (heads other than the LM's). */
-bool lt_engine_hidden(lt_engine *engine, int64_t row, float *out);
-/* Adds a gradient with respect to that (row → (C) f32); call for each row that matters, before lt_engine_backward. */
+/* The last hidden state of a row after the final norm, (C) f32, after lt_engine_forward (for heads other than the LM's). */
+void lt_engine_hidden(lt_engine *engine, int64_t row, float *out);
+/* Gives d loss / d that; at most once a row, instead of lt_engine_head with weights, before lt_engine_backward. */
 void lt_engine_add_hidden_gradient(lt_engine *engine, int64_t row, const float *gradient);
 
-/* Dropout and its place in the run. */
+/* Dropout's place in the run; on for training shapes only. Call before lt_engine_forward. */
 void lt_engine_set_step(lt_engine *engine, uint64_t seed, uint64_t step);
 
-/* FLOPs of one step of T tokens with `targets` target rows, forward and backward, as this engine computes it (recompute
- * counted), and the useful ones (4 per frozen parameter and token). */
-double lt_engine_flops(const lt_engine *engine, int64_t T, int64_t targets, double *useful);
+/* FLOPs of one step of T tokens with `targets` target rows as an engine of this shape computes it (recompute counted), and the
+ * useful ones: 2 per parameter and token forward, 2 backward. */
+double lt_engine_flops(const lt_engine_shape *shape, const lt_model *model, int64_t T, int64_t targets, double *useful);
 
 #endif

@@ -10,35 +10,47 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/arena.h"
 #include "nn/weights.h"
 
 /* What a linear layer and its hook may use while they run; one per engine, laid out by the plan. */
 typedef struct lt_workspace {
     lt_compute compute;
-    int threads;
     void *gemm;         /* lt_gemm_scratch_bytes for the largest call */
-    void *packed;       /* a packed group input */
-    lt_arena *arena;    /* step arena: mark, alloc, release within one call */
-    uint64_t seed;      /* dropout: values are a function of (seed, stream, element), see core/rng.h */
-    uint64_t step;
+    void *packed_x;     /* a group's input, packed (lt_linear_packed_bytes) */
+    void *packed_dy;    /* one output gradient, packed; NULL when nothing is trained */
+    lt_arena *arena;    /* what hooks take, and give back before they return */
+    uint64_t seed, step; /* dropout: a value is a function of (seed, step, layer, token, element), see core/rng.h */
     bool training;      /* dropout applies */
-    int64_t token_offset; /* index of the first row within the step, so that chunks draw the dropout of their tokens */
+    int64_t token;      /* index of the first row within the step, so that chunks draw the dropout of their tokens */
 } lt_workspace;
 
 typedef struct lt_linear lt_linear;
 
+/* Rows of a linear layer on their way through it. */
+typedef struct lt_linear_io {
+    int64_t T;
+    const float *x; /* (T,K) f32, x_stride apart */
+    int64_t x_stride;
+    const void *packed_x;  /* x packed for lt_gemm (M = T, K) */
+    const void *packed_dy; /* backward: dy packed (M = T, K = N) */
+    float *y;              /* forward: y, backward: dy; (T,N) f32 */
+    int64_t y_stride;
+    float *dx; /* backward: (T,K) f32, or NULL when nothing below is trained */
+    int64_t dx_stride;
+} lt_linear_io;
+
 /* An adapter's view of one linear layer. Implementations live in src/adapt, one file each. */
 typedef struct lt_linear_hook lt_linear_hook;
 struct lt_linear_hook {
-    /* After the base product: y (T,N) += or rescaled. packed_x is x packed for lt_gemm (M = T, K). */
-    void (*forward)(lt_linear_hook *hook, const lt_linear *linear, lt_workspace *ws, const float *x, int64_t x_stride,
-                    const void *packed_x, int64_t T, float *y, int64_t y_stride);
-    /* Before the base product's dx: adds its own share to dx (T,K), sums its parameters' gradients, and may change dy (T,N) in
-     * place into what the base product shall see. dx is NULL when nothing below is trained. */
-    void (*backward)(lt_linear_hook *hook, const lt_linear *linear, lt_workspace *ws, const float *x, int64_t x_stride,
-                     int64_t T, float *dy, int64_t dy_stride, float *dx, int64_t dx_stride);
+    /* After the base product: y (T,N) += or rescaled. */
+    void (*forward)(lt_linear_hook *hook, const lt_linear *linear, lt_workspace *ws, const lt_linear_io *io);
+    /* Before the base product's dx: adds its own share to dx and sums its parameters' gradients. A hook with changes_dy may
+     * replace dy in place by what the base product shall see. */
+    void (*backward)(lt_linear_hook *hook, const lt_linear *linear, lt_workspace *ws, const lt_linear_io *io);
     /* Bytes of ws->arena that forward or backward take at once for T rows. */
     int64_t (*scratch_bytes)(const lt_linear_hook *hook, const lt_linear *linear, int64_t T);
+    bool changes_dy;
     bool enabled; /* off: the layer is the frozen base (the reference of a preference objective) */
 };
 
@@ -63,6 +75,9 @@ void lt_linear_backward(const lt_linear *const *linears, int count, lt_workspace
                         float *const *dy, int64_t dy_stride, float *dx, int64_t dx_stride, bool accumulate);
 
 void lt_linear_prefetch(const lt_linear *linear);
+
+/* Workspace for layers of up to max_T rows and width (larger of N and K) max_width. */
+int64_t lt_linear_packed_bytes(lt_compute compute, int64_t max_T, int64_t max_width);
 
 /* True when something about this layer is trained. */
 bool lt_linear_trained(const lt_linear *linear);

@@ -4,6 +4,7 @@
 
 #include "adapt/param.h"
 #include "nn/config.h"
+#include "nn/embed.h"
 #include "nn/linear.h"
 #include "nn/norm.h"
 
@@ -14,39 +15,56 @@ typedef struct lt_block {
     bool trained;                      /* something in this block is trained */
 } lt_block;
 
+/* A trained tensor's place in the model: where its memory is plugged in once the parameters have theirs. */
+typedef struct lt_trained_tensor {
+    char *source;         /* the stored tensor it starts from */
+    int param;            /* index in the list of parameters */
+    lt_weight *weight;    /* a matrix that becomes our own memory, or NULL */
+    const float **vector; /* or a vector that does */
+    float **gradient;
+} lt_trained_tensor;
+
 typedef struct lt_model {
     lt_config config;       /* owned */
     char path[4096];        /* as given */
     lt_weights *weights;    /* owned */
-    lt_weight embed;        /* (V,C) */
-    float *dembed;          /* (V,C) f32 when trained; with a tied head the head adds to it too */
+    lt_embed embed;         /* (V,C); when it is trained and the head is tied, the head adds to its gradient too */
     lt_linear head;         /* (V,C); weight = embed's when tied */
     lt_norm final_norm;
     float *dfinal_norm;
     lt_block *blocks;       /* L */
     lt_arena vectors;       /* norm weights and biases, f32 */
+    lt_trained_tensor *trained;
+    int trained_count;
 } lt_model;
 
-/* Opens folder (config.json + safetensors). Every tensor's name, shape and type is checked before this returns. */
-bool lt_model_open(lt_model **model, const char *path, lt_error *err);
+/* Builds the layers over the tensors of `path` (a folder or a .safetensors file). Every tensor's name, shape and type is checked
+ * before this returns. Takes over config, also on failure. models/open.h reads the configuration and calls this. */
+bool lt_model_build(lt_model **model, const char *path, lt_config *config, lt_error *err);
 void lt_model_close(lt_model *model);
 
-/* Visits every linear layer in a fixed order (blocks from below, slots in enum order, then the head). */
-typedef void (*lt_linear_visitor)(lt_linear *linear, int block, lt_linear_slot slot, void *context); /* head: block = L, slot = LT_LINEAR_SLOTS */
+/* Visits every linear layer in a fixed order: blocks from below, slots in enum order, then the head (block = L, slot =
+ * LT_LINEAR_SLOTS). */
+typedef void (*lt_linear_visitor)(lt_linear *linear, int64_t block, lt_linear_slot slot, void *context);
 void lt_model_each_linear(lt_model *model, lt_linear_visitor visit, void *context);
 
-/* Makes tensors trainable: those whose module name `wanted` accepts (all when NULL: full training) become f32 parameters in
- * `params`, named key_prefix + tensor name, to be filled by lt_model_trained_load after lt_param_list_layout. Tied embeddings count
- * once. Modules: linear layers, "…embed_tokens", norms. */
+/* Makes tensors trainable: those whose module name ("model.layers.0.mlp.up_proj", "model.norm") `wanted` accepts, or all when it is
+ * NULL, become f32 parameters named key_prefix + tensor name. Tied matrices count once. Norm weights and biases get no
+ * weight decay. */
 void lt_model_train_tensors(lt_model *model, lt_param_list *params, const char *key_prefix,
                             bool (*wanted)(const char *module, void *context), void *context);
-/* Points the layers at the parameters' memory, and fills it from the stored tensors. */
+
+/* After lt_param_list_layout: points the layers at the parameters' memory, and fills it from the stored tensors. */
 bool lt_model_trained_load(lt_model *model, lt_param_list *params, lt_error *err);
 
-/* Lowest block that has something trained; L when only the head or final norm is; -1 when the embedding is. Updates
- * block.trained. */
+/* Lowest block whose input gradient or parameters are needed: 0 when the embedding is trained, L when only the final norm or the
+ * head is. Updates block.trained. */
 int64_t lt_model_lowest_trained(lt_model *model);
 
-int64_t lt_model_parameter_count(const lt_model *model); /* as transformers counts: tied matrices once */
+/* Elements of all tensors, tied matrices once, as transformers counts. */
+int64_t lt_model_parameter_count(const lt_model *model);
+
+/* Largest output and input width of any linear layer in a block. */
+int64_t lt_model_widest(const lt_model *model);
 
 #endif

@@ -23,8 +23,7 @@ typedef struct lt_weight {
     lt_matrix matrix;       /* (rows, cols) as stored; a vector is (1, n) */
     lt_weights *owner;      /* NULL when the memory is our own: then nothing streams */
     const lt_tensor_info *info;
-    int first_slab, slabs;  /* index into the owner's slabs */
-    int64_t slab_rows;      /* rows of a slab; the last one may be short */
+    int index;              /* in the owner's table of used tensors */
 } lt_weight;
 
 bool lt_weights_open(lt_weights **weights, const char *path, lt_error *err); /* HF folder or .safetensors file */
@@ -41,7 +40,11 @@ bool lt_weights_read_vector(lt_weights *weights, const char *name, int64_t n, fl
  * the first use and with no slab in use. */
 void lt_weights_set_window(lt_weights *weights, int64_t window_bytes);
 
-/* Slab s of a weight as a matrix of its own; marks it in use until the next call for this owner. first_row may be NULL. */
+/* How many slabs a weight is cut into; 1 for memory of our own. */
+int lt_weights_slabs(const lt_weight *weight);
+
+/* Slab s of a weight as a matrix of its own; marks it in use until the next call for this owner. first_row may be NULL.
+ * Not for parallel regions. */
 lt_matrix lt_weights_use(const lt_weight *weight, int slab, int64_t *first_row);
 
 /* Asks the prefetch thread for all slabs of a weight, as far as the window allows. Returns at once. */
@@ -50,7 +53,8 @@ void lt_weights_prefetch(const lt_weight *weight);
 /* Row `row` of a matrix converted to f32, read with pread so that scattered rows leave no pages resident. */
 bool lt_weights_read_row(const lt_weight *weight, int64_t row, float *out, lt_error *err);
 
-/* False when a mapped file shrank or changed since it was opened. */
+/* False when a mapped file was found to have shrunk: what was computed since cannot be trusted. Costs nothing; a checkpoint
+ * also asks lt_safetensors_unchanged. */
 bool lt_weights_check(lt_weights *weights, lt_error *err);
 
 /* Bytes asked of the mapping so far (window misses), for the disk-traffic figure. */

@@ -1,0 +1,215 @@
+#include "nn/engine.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "nn/cross_entropy.h"
+#include "nn/engine_layout.h"
+
+lt_engine_bytes lt_engine_measure(const lt_model *model, const lt_engine_shape *shape)
+{
+    lt_engine e = {.model = (lt_model *)model, .shape = *shape, .arena = lt_arena_measure()};
+    e.lowest = lt_model_lowest_trained(e.model);
+    lt_engine_layout(&e);
+    return e.bytes;
+}
+
+bool lt_engine_open(lt_engine **out, lt_model *model, const lt_engine_shape *shape, lt_error *err)
+{
+    lt_engine *e = calloc(1, sizeof *e);
+    if (!e || !(e->kept = calloc((size_t)model->config.L, sizeof *e->kept))) {
+        free(e);
+        return lt_error_set(err, LT_ERR_MEMORY, "out of memory");
+    }
+    e->model = model;
+    e->shape = *shape;
+    e->lowest = lt_model_lowest_trained(model);
+    if (!lt_arena_init(&e->arena, lt_engine_measure(model, shape).total, err)) {
+        lt_engine_close(e);
+        return false;
+    }
+    lt_engine_layout(e);
+    *out = e;
+    return true;
+}
+
+void lt_engine_close(lt_engine *e)
+{
+    if (!e)
+        return;
+    lt_arena_free(&e->arena);
+    free(e->kept);
+    free(e);
+}
+
+void lt_engine_set_step(lt_engine *e, uint64_t seed, uint64_t step)
+{
+    e->ws.seed = seed;
+    e->ws.step = step;
+    e->ws.training = e->shape.training;
+}
+
+static void index_batch(lt_engine *e, const lt_batch *batch)
+{
+    e->batch = batch;
+    e->run.T = batch->T;
+    e->run.sequences = batch->sequences;
+    e->run.starts = batch->starts;
+    e->run.positions = e->positions;
+    for (int64_t s = 0; s < batch->sequences; s++)
+        for (int32_t t = batch->starts[s]; t < batch->starts[s + 1]; t++)
+            e->positions[t] = t - batch->starts[s];
+    int64_t n = 0;
+    for (int64_t t = 0; t < batch->T; t++)
+        if (batch->targets[t] >= 0) {
+            e->rows[n] = (int32_t)t;
+            e->labels[n++] = batch->targets[t];
+        }
+    assert(n == batch->target_count);
+    memset(e->has_gradient, 0, (size_t)batch->T);
+}
+
+bool lt_engine_forward(lt_engine *e, const lt_batch *batch, lt_error *err)
+{
+    assert(batch->T <= e->shape.max_T);
+    lt_model *m = e->model;
+    index_batch(e, batch);
+    lt_block_prefetch(&m->blocks[0]);
+    if (!lt_embed_forward(&m->embed, batch->ids, batch->T, e->run.stream, err))
+        return false;
+    for (int64_t l = 0; l < m->config.L; l++) {
+        if (l + 1 < m->config.L)
+            lt_block_prefetch(&m->blocks[l + 1]);
+        else
+            lt_linear_prefetch(&m->head);
+        bool keep = e->shape.training && l >= e->lowest;
+        lt_block_forward(&e->run, &m->blocks[l], l, keep ? &e->kept[l] : NULL);
+    }
+    return lt_weights_check(m->weights, err);
+}
+
+static void normed(const lt_engine *e, const float *x, float *y, int64_t n)
+{
+    int64_t C = e->model->config.C;
+    if (e->model->final_norm.weight)
+        lt_norm_forward(&e->model->final_norm, x, C, y, C, n);
+    else
+        memcpy(y, x, (size_t)(n * C) * sizeof *y);
+}
+
+/* From d loss / d (final norm's output) of rows, gathered in dy (n,C), to the stream's gradient; x (n,C) are the stream's
+ * rows. */
+static void final_norm_backward(lt_engine *e, const float *x, float *dy, const int32_t *rows, int64_t n)
+{
+    lt_model *m = e->model;
+    int64_t C = m->config.C;
+    float *dw = m->dfinal_norm;
+    if (m->final_norm.weight)
+        lt_norm_backward(&m->final_norm, x, C, dy, C, dy, C, false, dw, dw && m->final_norm.bias ? dw + C : NULL, n,
+                         e->run.norm_scratch);
+    for (int64_t i = 0; i < n; i++) {
+        memcpy(e->run.stream + rows[i] * C, dy + i * C, (size_t)C * sizeof *dy);
+        e->has_gradient[rows[i]] = 1;
+    }
+}
+
+bool lt_engine_head(lt_engine *e, const float *weight, float *logp, float *entropy, lt_logits_sink sink, void *context,
+                    lt_error *err)
+{
+    lt_model *m = e->model;
+    const lt_config *c = &m->config;
+    const lt_linear *head = &m->head;
+    assert(!weight || e->shape.training);
+    for (int64_t i = 0; i < e->batch->target_count; i += e->shape.head_chunk) {
+        int64_t n = e->batch->target_count - i < e->shape.head_chunk ? e->batch->target_count - i : e->shape.head_chunk;
+        e->ws.token = i;
+        for (int64_t r = 0; r < n; r++)
+            memcpy(e->head_x + r * c->C, e->run.stream + e->rows[i + r] * c->C, (size_t)c->C * sizeof(float));
+        normed(e, e->head_x, e->head_xn, n);
+        lt_linear_forward(&head, 1, &e->ws, e->head_xn, c->C, n, &e->logits, c->V);
+        if (sink)
+            sink(i, n, e->logits, context);
+        lt_cross_entropy(e->logits, n, c->V, e->labels + i, weight ? weight + i : NULL, (float)c->logit_scale,
+                         (float)c->logit_softcap, logp + i, entropy ? entropy + i : NULL);
+        if (!weight)
+            continue;
+        bool need = e->lowest < c->L || m->dfinal_norm;
+        lt_linear_backward(&head, 1, &e->ws, e->head_xn, c->C, n, &e->logits, c->V, need ? e->head_dx : NULL, c->C, false);
+        if (need)
+            final_norm_backward(e, e->head_x, e->head_dx, e->rows + i, n);
+    }
+    return lt_weights_check(m->weights, err);
+}
+
+void lt_engine_hidden(lt_engine *e, int64_t row, float *out)
+{
+    normed(e, e->run.stream + row * e->model->config.C, out, 1);
+}
+
+void lt_engine_add_hidden_gradient(lt_engine *e, int64_t row, const float *gradient)
+{
+    int64_t C = e->model->config.C;
+    int32_t at = (int32_t)row;
+    assert(!e->has_gradient[row] && "one gradient a row: sum them first");
+    memcpy(e->head_x, e->run.stream + row * C, (size_t)C * sizeof(float));
+    memcpy(e->head_dx, gradient, (size_t)C * sizeof(float));
+    final_norm_backward(e, e->head_x, e->head_dx, &at, 1);
+}
+
+bool lt_engine_backward(lt_engine *e, lt_error *err)
+{
+    lt_model *m = e->model;
+    int64_t C = m->config.C;
+    assert(e->shape.training);
+    for (int64_t t = 0; t < e->batch->T; t++)
+        if (!e->has_gradient[t])
+            memset(e->run.stream + t * C, 0, (size_t)C * sizeof(float));
+    bool embed = lt_embed_trained(&m->embed);
+    for (int64_t l = m->config.L - 1; l >= e->lowest; l--) {
+        if (l > e->lowest)
+            lt_block_prefetch(&m->blocks[l - 1]);
+        lt_block_backward(&e->run, &m->blocks[l], l, &e->kept[l], l > e->lowest || embed);
+    }
+    if (embed)
+        lt_embed_backward(&m->embed, e->batch->ids, e->batch->T, e->run.stream);
+    return lt_weights_check(m->weights, err);
+}
+
+/* Multiply-adds per token of a block's matrices, and of those that are computed again in its backward pass. */
+static void block_macs(const lt_config *c, double *all, double *qkv_o, double *gate_up)
+{
+    *all = *qkv_o = *gate_up = 0;
+    for (int slot = 0; slot < LT_LINEAR_SLOTS; slot++) {
+        if (!lt_config_has_linear(c, (lt_linear_slot)slot))
+            continue;
+        double macs = (double)lt_config_linear_out(c, (lt_linear_slot)slot) * (double)lt_config_linear_in(c, (lt_linear_slot)slot);
+        *all += macs;
+        if (slot <= LT_LINEAR_O)
+            *qkv_o += macs;
+        else if (slot != LT_LINEAR_DOWN)
+            *gate_up += macs;
+    }
+}
+
+double lt_engine_flops(const lt_engine_shape *shape, const lt_model *model, int64_t T, int64_t targets, double *useful)
+{
+    const lt_config *c = &model->config;
+    double all, qkv_o, gate_up;
+    block_macs(c, &all, &qkv_o, &gate_up);
+    int64_t lowest = shape->training ? lt_model_lowest_trained((lt_model *)model) : c->L, trained = c->L - lowest;
+    double sequence = (double)(T < shape->max_sequence ? T : shape->max_sequence);
+    double attention = sequence * (double)(c->H * c->D); /* MACs a token: q·k and p·v, half of the square each */
+    double L = (double)c->L, head = (double)(c->V * c->C) * (double)targets / (double)(T ? T : 1);
+    double forward = L * (all + attention) + head;
+    double backward = shape->training ? (double)trained * (all + 2.5 * attention) + head : 0;
+    double full = model->head.dweight || model->blocks[c->L - 1].linear[LT_LINEAR_DOWN].dweight ? backward : 0;
+    int64_t keep_attention = trained < shape->keep_all + shape->keep_attention ? trained - shape->keep_all : shape->keep_attention;
+    double again = (double)keep_attention * gate_up;
+    int64_t input = trained - shape->keep_all - shape->keep_attention;
+    if (input > 0)
+        again += (double)input * (qkv_o + gate_up + attention);
+    if (useful)
+        *useful = 2 * (double)T * (L * all + (double)trained * all + (shape->training ? 2 : 1) * head + full);
+    return 2 * (double)T * (forward + backward + full + (shape->training ? again : 0));
+}

@@ -1,0 +1,171 @@
+#include "nn/engine_layout.h"
+
+#include "nn/ckpt.h"
+
+static int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
+
+/* What was handed out since *mark; moves the mark. */
+static int64_t since(const lt_arena *arena, int64_t *mark)
+{
+    int64_t bytes = arena->used - *mark;
+    *mark = arena->used;
+    return bytes;
+}
+
+static void layout_residual(lt_engine *e)
+{
+    const lt_config *c = &e->model->config;
+    lt_arena *a = &e->arena;
+    int64_t T = e->shape.max_T, trained = c->L - e->lowest;
+    bool some_recompute = e->shape.training && e->shape.keep_all + e->shape.keep_attention < trained;
+    e->run.stream = LT_ARENA_NEW(a, float, T * c->C);
+    e->run.input = some_recompute ? LT_ARENA_NEW(a, float, T * c->C) : NULL;
+    e->positions = LT_ARENA_NEW(a, int32_t, T);
+    e->rows = LT_ARENA_NEW(a, int32_t, T);
+    e->labels = LT_ARENA_NEW(a, int32_t, T);
+    e->has_gradient = LT_ARENA_NEW(a, char, T);
+}
+
+static void layout_attention(lt_engine *e)
+{
+    const lt_config *c = &e->model->config;
+    lt_arena *a = &e->arena;
+    int64_t T = e->shape.max_T, QKV = (c->H + 2 * c->K) * c->D, HD = c->H * c->D;
+    bool qk_norm = lt_config_has_norm(c, LT_NORM_Q) || lt_config_has_norm(c, LT_NORM_K);
+    e->run.qkv = LT_ARENA_NEW(a, float, T * QKV);
+    e->run.attn = LT_ARENA_NEW(a, float, T * HD);
+    e->run.raw_qk = NULL;
+    if (e->shape.training) {
+        e->run.dqkv = LT_ARENA_NEW(a, float, T * QKV);
+        e->run.dattn = LT_ARENA_NEW(a, float, T * HD);
+        e->run.lse = LT_ARENA_NEW(a, float, T * c->H);
+        if (qk_norm)
+            e->run.raw_qk = LT_ARENA_NEW(a, float, T * (c->H + c->K) * c->D);
+    }
+    int64_t scratch = 0;
+    for (int64_t l = 0; l < c->L; l++) {
+        lt_attention attention = lt_block_attention(&e->run, l);
+        scratch = max64(scratch, lt_attention_scratch_bytes(&attention, T, e->shape.max_sequence, e->shape.threads));
+    }
+    e->run.attention_scratch = lt_arena_alloc(a, scratch);
+    for (int i = 0; i < c->rope_count; i++)
+        lt_rope_table_init(&e->run.ropes[i], &c->ropes[i], e->shape.max_sequence, e->shape.max_sequence, a);
+}
+
+static void layout_mlp(lt_engine *e)
+{
+    const lt_config *c = &e->model->config;
+    lt_arena *a = &e->arena;
+    int64_t n = e->shape.chunk;
+    e->run.xn = LT_ARENA_NEW(a, float, n * c->C);
+    e->run.branch = LT_ARENA_NEW(a, float, n * c->C);
+    e->run.gu = LT_ARENA_NEW(a, float, n * (c->gated_mlp ? 2 : 1) * c->F);
+    e->run.act = LT_ARENA_NEW(a, float, n * c->F);
+    if (e->shape.training) {
+        e->run.mid = LT_ARENA_NEW(a, float, n * c->C);
+        e->run.dxn = LT_ARENA_NEW(a, float, n * c->C);
+        e->run.dact = LT_ARENA_NEW(a, float, n * c->F);
+        e->run.norm_scratch = lt_arena_alloc(a, lt_norm_scratch_bytes(max64(c->C, c->H * c->D)));
+    }
+}
+
+static void layout_head(lt_engine *e)
+{
+    const lt_config *c = &e->model->config;
+    lt_arena *a = &e->arena;
+    int64_t n = e->shape.head_chunk;
+    e->head_x = LT_ARENA_NEW(a, float, n * c->C);
+    e->head_xn = LT_ARENA_NEW(a, float, n * c->C);
+    e->logits = LT_ARENA_NEW(a, float, n * c->V);
+    if (e->shape.training)
+        e->head_dx = LT_ARENA_NEW(a, float, n * c->C);
+}
+
+/* Bytes that the largest hook takes at once. */
+static void hook_bytes(lt_linear *linear, int64_t block, lt_linear_slot slot, void *context)
+{
+    lt_engine *e = context;
+    (void)block;
+    if (!linear->hook)
+        return;
+    int64_t T = slot == LT_LINEAR_SLOTS ? e->shape.head_chunk : e->shape.chunk;
+    e->hook_arena.size = max64(e->hook_arena.size, linear->hook->scratch_bytes(linear->hook, linear, T));
+}
+
+/* Scratch of the matrix products: activations (chunk rows) against weights, and weight gradients (as many rows as a layer
+ * is wide, summed over the chunk). */
+static void layout_gemm(lt_engine *e)
+{
+    const lt_config *c = &e->model->config;
+    const lt_engine_shape *s = &e->shape;
+    int64_t wide = lt_model_widest(e->model), head = e->model->head.dweight || e->model->head.hook ? c->V : 0;
+    int64_t bytes = max64(lt_gemm_scratch_bytes(s->compute, s->chunk, wide, s->threads),
+                          lt_gemm_scratch_bytes(s->compute, s->head_chunk, max64(c->C, c->V), s->threads));
+    if (s->training)
+        bytes = max64(bytes, max64(lt_gemm_scratch_bytes(s->compute, wide, s->chunk, s->threads),
+                                   lt_gemm_scratch_bytes(s->compute, head, s->head_chunk, s->threads)));
+    e->ws.gemm = lt_arena_alloc(&e->arena, bytes);
+    e->ws.packed_x = lt_arena_alloc(&e->arena, max64(lt_linear_packed_bytes(s->compute, s->chunk, wide),
+                                                     lt_linear_packed_bytes(s->compute, s->head_chunk, c->C)));
+    e->ws.packed_dy = NULL;
+    if (s->training)
+        e->ws.packed_dy = lt_arena_alloc(&e->arena, max64(lt_linear_packed_bytes(s->compute, s->chunk, wide),
+                                                          lt_linear_packed_bytes(s->compute, s->head_chunk, c->V)));
+    e->hook_arena = (lt_arena){0};
+    lt_model_each_linear(e->model, hook_bytes, e);
+    e->hook_arena.base = lt_arena_alloc(&e->arena, e->hook_arena.size);
+    e->ws.arena = &e->hook_arena;
+}
+
+static char *store(lt_engine *e, int bits, int64_t width)
+{
+    return lt_arena_alloc(&e->arena, e->shape.max_T * lt_ckpt_row_bytes(bits, width));
+}
+
+/* The layers from the top: keep_all of them everything, keep_attention their attention, the rest down to the lowest trained one
+ * their input. Later layers are needed first, so what they keep is short-lived either way. */
+static void layout_store(lt_engine *e)
+{
+    const lt_config *c = &e->model->config;
+    int bits = e->shape.activation_bits;
+    for (int64_t l = c->L - 1; l >= e->lowest && e->shape.training; l--) {
+        int64_t from_top = c->L - 1 - l;
+        lt_kept kept = {.level = from_top < e->shape.keep_all ? LT_KEEP_ALL
+                                 : from_top < e->shape.keep_all + e->shape.keep_attention ? LT_KEEP_ATTENTION
+                                                                                          : LT_KEEP_INPUT,
+                        .bits = bits, .input_bits = e->shape.input_bits};
+        kept.input = store(e, kept.level == LT_KEEP_INPUT ? kept.input_bits : bits, c->C);
+        if (kept.level >= LT_KEEP_ATTENTION) {
+            kept.qkv = store(e, bits, (c->H + 2 * c->K) * c->D);
+            kept.attn = store(e, bits, c->H * c->D);
+            kept.lse = LT_ARENA_NEW(&e->arena, float, e->shape.max_T * c->H);
+            kept.mid = store(e, bits, c->C);
+        }
+        if (kept.level == LT_KEEP_ALL)
+            kept.gu = store(e, bits, (c->gated_mlp ? 2 : 1) * c->F);
+        if (e->kept)
+            e->kept[l] = kept;
+    }
+}
+
+void lt_engine_layout(lt_engine *e)
+{
+    int64_t mark = e->arena.used, begin = mark;
+    e->ws.compute = e->shape.compute;
+    e->run.config = &e->model->config;
+    e->run.ws = &e->ws;
+    e->run.chunk = e->shape.chunk;
+    layout_residual(e);
+    e->bytes.residual = since(&e->arena, &mark);
+    layout_attention(e);
+    e->bytes.attention = since(&e->arena, &mark);
+    layout_mlp(e);
+    e->bytes.mlp = since(&e->arena, &mark);
+    layout_head(e);
+    e->bytes.head = since(&e->arena, &mark);
+    layout_gemm(e);
+    e->bytes.gemm = since(&e->arena, &mark);
+    layout_store(e);
+    e->bytes.store = since(&e->arena, &mark);
+    e->bytes.total = e->arena.used - begin;
+}

@@ -1,0 +1,31 @@
+/* The engine's inside: its memory, laid out once by code that can also only count. Shared by the files engine*.c. */
+#ifndef LT_NN_ENGINE_LAYOUT_H
+#define LT_NN_ENGINE_LAYOUT_H
+
+#include "nn/block.h"
+#include "nn/engine.h"
+
+struct lt_engine {
+    lt_model *model;
+    lt_engine_shape shape;
+    int64_t lowest;      /* blocks below it have nothing to learn */
+    lt_arena arena;      /* everything below */
+    lt_arena hook_arena; /* a part of arena that hooks take from */
+    lt_engine_bytes bytes;
+    lt_workspace ws;
+    lt_run run;
+    lt_kept *kept; /* (L), malloc'ed: where each layer's activations are */
+
+    int32_t *positions; /* (max_T) */
+    int32_t *rows;      /* (max_T) row of the i-th target */
+    int32_t *labels;    /* (max_T) its id */
+    char *has_gradient; /* (max_T) this row of the stream holds a gradient already */
+    float *head_x, *head_xn, *head_dx; /* (head_chunk, C) */
+    float *logits;                     /* (head_chunk, V) */
+    const lt_batch *batch;             /* of the step in hand */
+};
+
+/* Lays out engine->arena (measuring or real) for engine->model and engine->shape; fills the pointers and bytes. */
+void lt_engine_layout(lt_engine *engine);
+
+#endif

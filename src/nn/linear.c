@@ -1,0 +1,164 @@
+#include "nn/linear.h"
+
+#include <assert.h>
+#include <string.h>
+
+static bool hooked(const lt_linear *linear)
+{
+    return linear->hook && linear->hook->enabled;
+}
+
+bool lt_linear_trained(const lt_linear *linear)
+{
+    return linear->dweight || linear->dbias || hooked(linear);
+}
+
+int64_t lt_linear_packed_bytes(lt_compute compute, int64_t max_T, int64_t max_width)
+{
+    return lt_gemm_packed_bytes(compute, max_T, max_width);
+}
+
+void lt_linear_prefetch(const lt_linear *linear)
+{
+    if (linear->module)
+        lt_weights_prefetch(&linear->weight);
+}
+
+static void pack(lt_workspace *ws, const float *x, int64_t stride, int64_t T, int64_t K, void *packed)
+{
+    lt_matrix m = {x, LT_DTYPE_F32, T, K, stride};
+    lt_gemm_pack_a(ws->compute, &m, false, T, K, packed, false);
+}
+
+/* y (T,N) = x wᵀ + b, slab by slab: rows of w are columns of y. A transposed matrix has its slabs along the sum. */
+static void base_forward(const lt_linear *linear, lt_workspace *ws, const lt_linear_io *io)
+{
+    for (int s = 0; s < lt_weights_slabs(&linear->weight); s++) {
+        int64_t row;
+        lt_matrix w = lt_weights_use(&linear->weight, s, &row);
+        lt_matrix x = {io->x + row, LT_DTYPE_F32, io->T, w.rows, io->x_stride};
+        lt_gemm_call call = {.M = io->T, .compute = ws->compute, .b = &w, .c = io->y, .c_stride = io->y_stride, .alpha = 1,
+                             .scratch = ws->gemm};
+        if (linear->transposed) {
+            call.N = linear->N;
+            call.K = w.rows;
+            call.a = &x;
+            call.beta = s ? 1 : 0;
+            call.bias = s ? NULL : linear->bias;
+        } else {
+            call.N = w.rows;
+            call.K = linear->K;
+            call.packed_a = io->packed_x;
+            call.transpose_b = true;
+            call.c += row;
+            call.bias = linear->bias ? linear->bias + row : NULL;
+        }
+        lt_gemm(&call);
+    }
+}
+
+/* dx (T,K) = beta dx + dy w. With one slab the packed dy serves; otherwise each slab takes its columns of dy. */
+static void base_backward(const lt_linear *linear, lt_workspace *ws, const lt_linear_io *io, float beta)
+{
+    int slabs = lt_weights_slabs(&linear->weight);
+    for (int s = 0; s < slabs; s++) {
+        int64_t row;
+        lt_matrix w = lt_weights_use(&linear->weight, s, &row);
+        lt_matrix dy = {io->y + row, LT_DTYPE_F32, io->T, w.rows, io->y_stride};
+        lt_gemm_call call = {.M = io->T, .compute = ws->compute, .b = &w, .c = io->dx, .c_stride = io->dx_stride, .alpha = 1,
+                             .scratch = ws->gemm};
+        if (linear->transposed) { /* w (K,N): dx = dy wᵀ, rows of w are columns of dx */
+            call.N = w.rows;
+            call.K = linear->N;
+            call.packed_a = io->packed_dy;
+            call.transpose_b = true;
+            call.c += row;
+            call.beta = beta;
+        } else {
+            call.N = linear->K;
+            call.K = w.rows;
+            if (slabs == 1)
+                call.packed_a = io->packed_dy;
+            else
+                call.a = &dy;
+            call.beta = s ? 1 : beta;
+        }
+        lt_gemm(&call);
+    }
+}
+
+static void weight_gradient(const lt_linear *linear, lt_workspace *ws, const lt_linear_io *io)
+{
+    lt_matrix x = {io->x, LT_DTYPE_F32, io->T, linear->K, io->x_stride};
+    lt_matrix dy = {io->y, LT_DTYPE_F32, io->T, linear->N, io->y_stride};
+    bool t = linear->transposed;
+    lt_gemm_call call = {.M = t ? linear->K : linear->N, .N = t ? linear->N : linear->K, .K = io->T, .compute = ws->compute,
+                         .a = t ? &x : &dy, .transpose_a = true, .b = t ? &dy : &x, .c = linear->dweight,
+                         .c_stride = t ? linear->N : linear->K, .alpha = 1, .beta = 1, .scratch = ws->gemm};
+    lt_gemm(&call);
+}
+
+/* db (N) += Σ_t dy[t]: columns in parallel, rows in order. */
+static void bias_gradient(const lt_linear *linear, const lt_linear_io *io)
+{
+    enum { COLUMNS = 64 };
+    const lt_kernels *k = lt_kernels_get();
+#pragma omp parallel for schedule(static)
+    for (int64_t n = 0; n < linear->N; n += COLUMNS) {
+        int64_t width = linear->N - n < COLUMNS ? linear->N - n : COLUMNS;
+        for (int64_t t = 0; t < io->T; t++)
+            k->axpy(linear->dbias + n, 1.0f, io->y + t * io->y_stride + n, width);
+    }
+}
+
+void lt_linear_forward(const lt_linear *const *linears, int count, lt_workspace *ws, const float *x, int64_t x_stride, int64_t T,
+                       float *const *y, int64_t y_stride)
+{
+    if (T == 0)
+        return;
+    lt_linear_io io = {.T = T, .x = x, .x_stride = x_stride, .packed_x = ws->packed_x, .y_stride = y_stride};
+    pack(ws, x, x_stride, T, linears[0]->K, ws->packed_x);
+    for (int i = 0; i < count; i++) {
+        io.y = y[i];
+        base_forward(linears[i], ws, &io);
+        if (hooked(linears[i]))
+            linears[i]->hook->forward(linears[i]->hook, linears[i], ws, &io);
+    }
+}
+
+void lt_linear_backward(const lt_linear *const *linears, int count, lt_workspace *ws, const float *x, int64_t x_stride, int64_t T,
+                        float *const *dy, int64_t dy_stride, float *dx, int64_t dx_stride, bool accumulate)
+{
+    if (T == 0)
+        return;
+    lt_linear_io io = {.T = T, .x = x, .x_stride = x_stride, .packed_x = ws->packed_x, .packed_dy = ws->packed_dy,
+                       .y_stride = dy_stride, .dx = dx, .dx_stride = dx_stride};
+    bool any_hook = false;
+    for (int i = 0; i < count; i++)
+        any_hook |= hooked(linears[i]);
+    if (any_hook)
+        pack(ws, x, x_stride, T, linears[0]->K, ws->packed_x);
+    for (int i = 0; i < count; i++) {
+        const lt_linear *linear = linears[i];
+        io.y = dy[i];
+        if (hooked(linear) || dx)
+            pack(ws, dy[i], dy_stride, T, linear->N, ws->packed_dy);
+        if (hooked(linear)) {
+            if (dx && !accumulate) { /* hooks add */
+                for (int64_t t = 0; t < T; t++)
+                    memset(dx + t * dx_stride, 0, (size_t)linear->K * sizeof *dx);
+                accumulate = true;
+            }
+            linear->hook->backward(linear->hook, linear, ws, &io);
+            if (linear->hook->changes_dy && dx)
+                pack(ws, dy[i], dy_stride, T, linear->N, ws->packed_dy);
+        }
+        if (dx)
+            base_backward(linear, ws, &io, accumulate ? 1 : 0);
+        if (linear->dweight)
+            weight_gradient(linear, ws, &io);
+        if (linear->dbias)
+            bias_gradient(linear, &io);
+        accumulate = true;
+    }
+}

@@ -1,0 +1,302 @@
+#include "nn/model.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void layer_name(char out[2 * LT_NAME_MAX], const char *pattern, int64_t layer, const char *suffix)
+{
+    /* The pattern comes from our own tables, but is still expanded by hand: it is data, not a format string. */
+    const char *mark = strstr(pattern, "%d");
+    if (mark)
+        snprintf(out, 2 * LT_NAME_MAX, "%.*s%lld%s%s", (int)(mark - pattern), pattern, (long long)layer, mark + 2, suffix);
+    else
+        snprintf(out, 2 * LT_NAME_MAX, "%s%s", pattern, suffix);
+}
+
+static char *copy(const char *text)
+{
+    char *s = strdup(text);
+    assert(s && "out of memory for a name");
+    return s;
+}
+
+static bool open_vector(lt_model *m, const char *name, int64_t n, const float **out, lt_error *err)
+{
+    float *v = LT_ARENA_NEW(&m->vectors, float, n);
+    *out = v;
+    return lt_weights_read_vector(m->weights, name, n, v, err);
+}
+
+static bool open_norm(lt_model *m, const char *pattern, int64_t layer, int64_t width, lt_norm *norm, lt_error *err)
+{
+    char name[2 * LT_NAME_MAX];
+    *norm = (lt_norm){.kind = m->config.norm, .epsilon = (float)m->config.norm_epsilon, .width = width};
+    if (!pattern[0])
+        return true;
+    layer_name(name, pattern, layer, ".weight");
+    if (!open_vector(m, name, width, &norm->weight, err))
+        return false;
+    layer_name(name, pattern, layer, ".bias");
+    return m->config.norm != LT_NORM_LAYER || open_vector(m, name, width, &norm->bias, err);
+}
+
+static bool open_linear(lt_model *m, lt_linear_slot slot, int64_t layer, lt_linear *linear, lt_error *err)
+{
+    const lt_config *c = &m->config;
+    char name[2 * LT_NAME_MAX];
+    if (!lt_config_has_linear(c, slot))
+        return true;
+    layer_name(name, c->linear_name[slot], layer, "");
+    *linear = (lt_linear){.module = copy(name), .N = lt_config_linear_out(c, slot), .K = lt_config_linear_in(c, slot),
+                          .transposed = c->conv1d, .id = (uint64_t)(layer * LT_LINEAR_SLOTS + slot)};
+    int64_t rows = linear->transposed ? linear->K : linear->N, cols = linear->transposed ? linear->N : linear->K;
+    layer_name(name, c->linear_name[slot], layer, ".weight");
+    if (!lt_weights_find(m->weights, name, rows, cols, &linear->weight, err))
+        return false;
+    layer_name(name, c->linear_name[slot], layer, ".bias");
+    return !c->linear_bias[slot] || open_vector(m, name, linear->N, &linear->bias, err);
+}
+
+static int64_t norm_width(const lt_config *c, lt_norm_slot slot)
+{
+    if (slot == LT_NORM_Q)
+        return c->qk_norm_whole ? c->H * c->D : c->D;
+    if (slot == LT_NORM_K)
+        return c->qk_norm_whole ? c->K * c->D : c->D;
+    return c->C;
+}
+
+static bool open_block(lt_model *m, int64_t layer, lt_error *err)
+{
+    lt_block *block = &m->blocks[layer];
+    for (int slot = 0; slot < LT_NORM_SLOTS; slot++)
+        if (!open_norm(m, m->config.norm_name[slot], layer, norm_width(&m->config, slot), &block->norm[slot], err))
+            return false;
+    for (int slot = 0; slot < LT_LINEAR_SLOTS; slot++)
+        if (!open_linear(m, (lt_linear_slot)slot, layer, &block->linear[slot], err))
+            return false;
+    return true;
+}
+
+/* Bytes of all norm weights and biases. */
+static int64_t vector_bytes(const lt_config *c)
+{
+    int64_t per_block = 0;
+    for (int slot = 0; slot < LT_NORM_SLOTS; slot++)
+        per_block += 2 * lt_align_up(norm_width(c, slot) * (int64_t)sizeof(float));
+    for (int slot = 0; slot < LT_LINEAR_SLOTS; slot++)
+        per_block += lt_align_up(lt_config_linear_out(c, (lt_linear_slot)slot) * (int64_t)sizeof(float));
+    return c->L * per_block + 2 * lt_align_up(c->C * (int64_t)sizeof(float));
+}
+
+static bool open_ends(lt_model *m, lt_error *err)
+{
+    const lt_config *c = &m->config;
+    char name[2 * LT_NAME_MAX];
+    layer_name(name, c->embed_name, 0, ".weight");
+    if (!lt_weights_find(m->weights, name, c->V, c->C, &m->embed.weight, err))
+        return false;
+    m->embed.scale = (float)c->embedding_scale;
+    m->head = (lt_linear){.module = copy(c->head_name), .N = c->V, .K = c->C, .id = (uint64_t)(c->L * LT_LINEAR_SLOTS)};
+    if (c->tied_head) {
+        m->head.weight = m->embed.weight;
+    } else {
+        layer_name(name, c->head_name, 0, ".weight");
+        if (!lt_weights_find(m->weights, name, c->V, c->C, &m->head.weight, err))
+            return false;
+    }
+    return open_norm(m, c->final_norm_name, 0, c->C, &m->final_norm, err);
+}
+
+bool lt_model_build(lt_model **out, const char *path, lt_config *config, lt_error *err)
+{
+    lt_model *m = calloc(1, sizeof *m);
+    if (!m) {
+        lt_config_free(config);
+        return lt_error_set(err, LT_ERR_MEMORY, "%s: out of memory", path);
+    }
+    m->config = *config;
+    snprintf(m->path, sizeof m->path, "%s", path);
+    m->blocks = calloc((size_t)m->config.L, sizeof *m->blocks);
+    if (!m->blocks) {
+        lt_error_set(err, LT_ERR_MEMORY, "%s: out of memory for %lld layers", path, (long long)m->config.L);
+        goto fail;
+    }
+    if (!lt_weights_open(&m->weights, path, err) || !lt_arena_init(&m->vectors, vector_bytes(&m->config), err))
+        goto fail;
+    if (!open_ends(m, err))
+        goto fail;
+    for (int64_t l = 0; l < m->config.L; l++)
+        if (!open_block(m, l, err))
+            goto fail;
+    *out = m;
+    return true;
+fail:
+    lt_model_close(m);
+    return false;
+}
+
+void lt_model_close(lt_model *m)
+{
+    if (!m)
+        return;
+    for (int64_t l = 0; m->blocks && l < m->config.L; l++)
+        for (int slot = 0; slot < LT_LINEAR_SLOTS; slot++)
+            free(m->blocks[l].linear[slot].module);
+    for (int i = 0; i < m->trained_count; i++)
+        free(m->trained[i].source);
+    free(m->trained);
+    free(m->head.module);
+    free(m->blocks);
+    lt_arena_free(&m->vectors);
+    lt_weights_close(m->weights);
+    lt_config_free(&m->config);
+    free(m);
+}
+
+void lt_model_each_linear(lt_model *m, lt_linear_visitor visit, void *context)
+{
+    for (int64_t l = 0; l < m->config.L; l++)
+        for (int slot = 0; slot < LT_LINEAR_SLOTS; slot++)
+            if (m->blocks[l].linear[slot].module)
+                visit(&m->blocks[l].linear[slot], l, (lt_linear_slot)slot, context);
+    visit(&m->head, m->config.L, LT_LINEAR_SLOTS, context);
+}
+
+/* One walk of lt_model_train_tensors. */
+typedef struct train_walk {
+    lt_model *model;
+    lt_param_list *params;
+    const char *prefix;
+    bool (*wanted)(const char *module, void *context);
+    void *context;
+} train_walk;
+
+static void train_one(train_walk *w, const char *module, const char *suffix, int dims, const int64_t *shape, lt_trained_tensor place)
+{
+    if (w->wanted && !w->wanted(module, w->context))
+        return;
+    char source[3 * LT_NAME_MAX], key[4 * LT_NAME_MAX];
+    snprintf(source, sizeof source, "%s%s", module, suffix);
+    snprintf(key, sizeof key, "%s%s", w->prefix, source);
+    lt_model *m = w->model;
+    m->trained = realloc(m->trained, (size_t)(m->trained_count + 1) * sizeof *m->trained);
+    assert(m->trained && "out of memory for the list of trained tensors");
+    place.source = copy(source);
+    place.param = lt_param_list_add(w->params, key, dims, shape, dims > 1);
+    m->trained[m->trained_count++] = place;
+}
+
+static void train_norm(train_walk *w, const char *pattern, int64_t layer, lt_norm *norm, float **gradient)
+{
+    if (!norm->weight)
+        return;
+    char module[2 * LT_NAME_MAX];
+    layer_name(module, pattern, layer, "");
+    train_one(w, module, ".weight", 1, &norm->width, (lt_trained_tensor){.vector = &norm->weight, .gradient = gradient});
+    assert(!norm->bias && "LayerNorm biases are not trained yet: their gradient lies behind the weight's");
+}
+
+static void train_linear(train_walk *w, lt_linear *linear)
+{
+    int64_t shape[2] = {linear->transposed ? linear->K : linear->N, linear->transposed ? linear->N : linear->K};
+    train_one(w, linear->module, ".weight", 2, shape,
+              (lt_trained_tensor){.weight = &linear->weight, .gradient = &linear->dweight});
+    if (linear->bias)
+        train_one(w, linear->module, ".bias", 1, &linear->N, (lt_trained_tensor){.vector = &linear->bias, .gradient = &linear->dbias});
+}
+
+void lt_model_train_tensors(lt_model *m, lt_param_list *params, const char *key_prefix,
+                            bool (*wanted)(const char *module, void *context), void *context)
+{
+    train_walk w = {m, params, key_prefix, wanted, context};
+    const lt_config *c = &m->config;
+    train_one(&w, c->embed_name, ".weight", 2, (int64_t[]){c->V, c->C},
+              (lt_trained_tensor){.weight = &m->embed.weight, .gradient = &m->embed.dweight});
+    for (int64_t l = 0; l < c->L; l++) {
+        for (int slot = 0; slot < LT_NORM_SLOTS; slot++)
+            train_norm(&w, c->norm_name[slot], l, &m->blocks[l].norm[slot], &m->blocks[l].dnorm[slot]);
+        for (int slot = 0; slot < LT_LINEAR_SLOTS; slot++)
+            if (m->blocks[l].linear[slot].module)
+                train_linear(&w, &m->blocks[l].linear[slot]);
+    }
+    train_norm(&w, c->final_norm_name, 0, &m->final_norm, &m->dfinal_norm);
+    if (!c->tied_head)
+        train_linear(&w, &m->head);
+}
+
+bool lt_model_trained_load(lt_model *m, lt_param_list *params, lt_error *err)
+{
+    const lt_safetensors *set = lt_weights_set(m->weights);
+    for (int i = 0; i < m->trained_count; i++) {
+        const lt_trained_tensor *t = &m->trained[i];
+        lt_param *param = &params->items[t->param];
+        if (!lt_safetensors_read_f32(set, lt_safetensors_find(set, t->source), param->value, err))
+            return false;
+        *t->gradient = param->gradient;
+        if (t->vector)
+            *t->vector = param->value;
+        if (t->weight) {
+            t->weight->owner = NULL;
+            t->weight->matrix.data = param->value;
+            t->weight->matrix.dtype = LT_DTYPE_F32;
+        }
+    }
+    if (m->config.tied_head && m->embed.dweight) {
+        m->head.weight = m->embed.weight;
+        m->head.dweight = m->embed.dweight;
+    }
+    return true;
+}
+
+int64_t lt_model_lowest_trained(lt_model *m)
+{
+    int64_t lowest = m->config.L;
+    for (int64_t l = m->config.L - 1; l >= 0; l--) {
+        lt_block *block = &m->blocks[l];
+        block->trained = false;
+        for (int slot = 0; slot < LT_LINEAR_SLOTS; slot++)
+            block->trained |= block->linear[slot].module && lt_linear_trained(&block->linear[slot]);
+        for (int slot = 0; slot < LT_NORM_SLOTS; slot++)
+            block->trained |= block->dnorm[slot] != NULL;
+        if (block->trained)
+            lowest = l;
+    }
+    return lt_embed_trained(&m->embed) ? 0 : lowest;
+}
+
+static void count_linear(lt_linear *linear, int64_t block, lt_linear_slot slot, void *context)
+{
+    int64_t *total = context;
+    (void)block;
+    if (slot != LT_LINEAR_SLOTS)
+        *total += linear->N * linear->K + (linear->bias ? linear->N : 0);
+}
+
+int64_t lt_model_parameter_count(const lt_model *m)
+{
+    const lt_config *c = &m->config;
+    int64_t total = c->V * c->C * (c->tied_head ? 1 : 2);
+    lt_model_each_linear((lt_model *)m, count_linear, &total);
+    for (int64_t l = 0; l < c->L; l++)
+        for (int slot = 0; slot < LT_NORM_SLOTS; slot++) {
+            const lt_norm *norm = &m->blocks[l].norm[slot];
+            total += norm->weight ? norm->width * (norm->bias ? 2 : 1) : 0;
+        }
+    return total + (m->final_norm.weight ? c->C * (m->final_norm.bias ? 2 : 1) : 0);
+}
+
+int64_t lt_model_widest(const lt_model *m)
+{
+    int64_t widest = m->config.C;
+    for (int slot = 0; slot < LT_LINEAR_SLOTS; slot++) {
+        const lt_linear *linear = &m->blocks[0].linear[slot];
+        if (linear->module && linear->N > widest)
+            widest = linear->N;
+        if (linear->module && linear->K > widest)
+            widest = linear->K;
+    }
+    return widest;
+}

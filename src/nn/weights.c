@@ -1,0 +1,413 @@
+#include "nn/weights.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "core/file.h"
+#include "nn/sigbus.h"
+
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22 /* Linux 5.14; older kernels say EINVAL and pages come in on demand */
+#endif
+
+/* The life of a slab. Only WANTED and LOADING belong to the prefetch thread. */
+typedef enum { SLAB_OUT, SLAB_WANTED, SLAB_LOADING, SLAB_IN } slab_state;
+
+typedef struct slab {
+    char *data;
+    int64_t bytes;
+    slab_state state;
+    int older, newer; /* neighbours in the order of arrival, -1 at the ends */
+} slab;
+
+typedef struct used_tensor {
+    lt_matrix matrix;
+    int first_slab, slabs;
+    int64_t slab_rows;
+} used_tensor;
+
+struct lt_weights {
+    lt_safetensors *set;
+    char **maps; /* one per shard */
+    used_tensor *tensors;
+    int tensor_count, tensor_capacity;
+    slab *slabs;
+    int slab_count;
+    int oldest, newest; /* of the resident slabs */
+    int in_use;         /* the slab that lt_weights_use gave last, -1 */
+    int64_t window, resident, bytes_read;
+
+    pthread_mutex_t lock; /* guards slab states and the order */
+    pthread_cond_t wanted, loaded;
+    pthread_t thread;
+    bool thread_runs, stop;
+    int *queue; /* slabs to load, in order: a ring as long as there are slabs */
+    int queue_head, queue_length;
+};
+
+static int64_t matrix_bytes(const lt_matrix *m, int64_t rows)
+{
+    return lt_dtype_bytes(m->dtype, rows * m->cols);
+}
+
+/* Whole pages inside [data, data + bytes), widened outward. A page shared with a neighbour may be dropped with us; it simply
+ * comes back when it is touched. */
+static void advise(const slab *s, int advice)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = (uintptr_t)s->data & ~(page - 1);
+    madvise((void *)begin, (uintptr_t)s->data + (uintptr_t)s->bytes - begin, advice);
+}
+
+static void unlink_slab(lt_weights *w, int i)
+{
+    slab *s = &w->slabs[i];
+    *(s->older < 0 ? &w->oldest : &w->slabs[s->older].newer) = s->newer;
+    *(s->newer < 0 ? &w->newest : &w->slabs[s->newer].older) = s->older;
+}
+
+static void append_slab(lt_weights *w, int i)
+{
+    slab *s = &w->slabs[i];
+    s->older = w->newest;
+    s->newer = -1;
+    *(w->newest < 0 ? &w->oldest : &w->slabs[w->newest].newer) = i;
+    w->newest = i;
+}
+
+/* Drops the oldest slabs until `bytes` more fit; never the one in use. With the lock held. False: it cannot be made to fit. */
+static bool make_room(lt_weights *w, int64_t bytes)
+{
+    for (int i = w->oldest; i >= 0 && w->resident + bytes > w->window;) {
+        slab *s = &w->slabs[i];
+        int next = s->newer;
+        if (i != w->in_use) {
+            while (s->state == SLAB_LOADING)
+                pthread_cond_wait(&w->loaded, &w->lock);
+            unlink_slab(w, i);
+            if (s->state == SLAB_IN)
+                advise(s, MADV_DONTNEED);
+            s->state = SLAB_OUT; /* a wanted one is skipped by the thread */
+            w->resident -= s->bytes;
+        }
+        i = next;
+    }
+    return w->resident + bytes <= w->window;
+}
+
+static void *prefetch_loop(void *context)
+{
+    lt_weights *w = context;
+    pthread_mutex_lock(&w->lock);
+    for (;;) {
+        while (!w->stop && w->queue_length == 0)
+            pthread_cond_wait(&w->wanted, &w->lock);
+        if (w->stop)
+            break;
+        slab *s = &w->slabs[w->queue[w->queue_head]];
+        w->queue_head = (w->queue_head + 1) % w->slab_count;
+        w->queue_length--;
+        if (s->state != SLAB_WANTED)
+            continue;
+        s->state = SLAB_LOADING;
+        pthread_mutex_unlock(&w->lock);
+        advise(s, MADV_WILLNEED);
+        advise(s, MADV_POPULATE_READ);
+        pthread_mutex_lock(&w->lock);
+        s->state = SLAB_IN;
+        pthread_cond_broadcast(&w->loaded);
+    }
+    pthread_mutex_unlock(&w->lock);
+    return NULL;
+}
+
+static void stop_thread(lt_weights *w)
+{
+    if (!w->thread_runs)
+        return;
+    pthread_mutex_lock(&w->lock);
+    w->stop = true;
+    pthread_cond_signal(&w->wanted);
+    pthread_mutex_unlock(&w->lock);
+    pthread_join(w->thread, NULL);
+    w->thread_runs = w->stop = false;
+}
+
+bool lt_weights_open(lt_weights **out, const char *path, lt_error *err)
+{
+    lt_weights *w = calloc(1, sizeof *w);
+    if (!w)
+        return lt_error_set(err, LT_ERR_MEMORY, "%s: out of memory", path);
+    w->oldest = w->newest = w->in_use = -1;
+    w->window = INT64_MAX;
+    pthread_mutex_init(&w->lock, NULL);
+    pthread_cond_init(&w->wanted, NULL);
+    pthread_cond_init(&w->loaded, NULL);
+    if (!lt_safetensors_open(&w->set, path, err))
+        goto fail;
+    int shards = lt_safetensors_shard_count(w->set);
+    w->maps = calloc((size_t)shards, sizeof *w->maps);
+    if (!w->maps) {
+        lt_error_set(err, LT_ERR_MEMORY, "%s: out of memory", path);
+        goto fail;
+    }
+    for (int i = 0; i < shards; i++) {
+        size_t bytes = (size_t)lt_safetensors_shard_bytes(w->set, i);
+        void *map = mmap(NULL, bytes, PROT_READ, MAP_SHARED, lt_safetensors_shard_fd(w->set, i), 0);
+        if (map == MAP_FAILED) {
+            lt_error_errno(err, "%s: cannot map %zu bytes", lt_safetensors_shard_path(w->set, i), bytes);
+            goto fail;
+        }
+        w->maps[i] = map;
+        lt_sigbus_guard(map, bytes);
+    }
+    *out = w;
+    return true;
+fail:
+    lt_weights_close(w);
+    return false;
+}
+
+void lt_weights_close(lt_weights *w)
+{
+    if (!w)
+        return;
+    stop_thread(w);
+    for (int i = 0; w->maps && i < lt_safetensors_shard_count(w->set); i++)
+        if (w->maps[i]) {
+            lt_sigbus_unguard(w->maps[i]);
+            munmap(w->maps[i], (size_t)lt_safetensors_shard_bytes(w->set, i));
+        }
+    lt_safetensors_close(w->set);
+    pthread_mutex_destroy(&w->lock);
+    pthread_cond_destroy(&w->wanted);
+    pthread_cond_destroy(&w->loaded);
+    free(w->maps);
+    free(w->tensors);
+    free(w->slabs);
+    free(w->queue);
+    free(w);
+}
+
+const lt_safetensors *lt_weights_set(const lt_weights *w)
+{
+    return w->set;
+}
+
+static bool check_shape(const lt_weights *w, const lt_tensor_info *info, int64_t rows, int64_t cols, lt_error *err)
+{
+    bool fits = info->dims == 2 ? info->shape[0] == rows && info->shape[1] == cols
+                                : info->dims == 1 && rows == 1 && info->shape[0] == cols;
+    if (fits)
+        return true;
+    char found[128] = "";
+    for (int i = 0; i < info->dims; i++)
+        snprintf(found + strlen(found), sizeof found - strlen(found), "%s%lld", i ? ", " : "", (long long)info->shape[i]);
+    if (rows == 1)
+        return lt_error_set(err, LT_ERR_FORMAT, "%s: tensor '%s': expected shape [%lld], found [%s]",
+                            lt_safetensors_shard_path(w->set, info->shard), info->name, (long long)cols, found);
+    return lt_error_set(err, LT_ERR_FORMAT, "%s: tensor '%s': expected shape [%lld, %lld], found [%s]",
+                        lt_safetensors_shard_path(w->set, info->shard), info->name, (long long)rows, (long long)cols, found);
+}
+
+static const lt_tensor_info *find_checked(const lt_weights *w, const char *name, int64_t rows, int64_t cols, lt_error *err)
+{
+    const lt_tensor_info *info = lt_safetensors_find(w->set, name);
+    if (!info) {
+        lt_error_set(err, LT_ERR_FORMAT, "%s: tensor '%s' is missing", lt_safetensors_shard_path(w->set, 0), name);
+        return NULL;
+    }
+    if (!check_shape(w, info, rows, cols, err))
+        return NULL;
+    if (info->dtype != LT_DTYPE_F32 && info->dtype != LT_DTYPE_F16 && info->dtype != LT_DTYPE_BF16) {
+        lt_error_set(err, LT_ERR_UNSUPPORTED, "%s: tensor '%s': expected F32, F16 or BF16, found %s",
+                     lt_safetensors_shard_path(w->set, info->shard), name, lt_dtype_get(info->dtype)->name);
+        return NULL;
+    }
+    return info;
+}
+
+bool lt_weights_find(lt_weights *w, const char *name, int64_t rows, int64_t cols, lt_weight *weight, lt_error *err)
+{
+    const lt_tensor_info *info = find_checked(w, name, rows, cols, err);
+    if (!info)
+        return false;
+    if (w->tensor_count == w->tensor_capacity) {
+        int capacity = w->tensor_capacity ? 2 * w->tensor_capacity : 64;
+        used_tensor *grown = realloc(w->tensors, (size_t)capacity * sizeof *grown);
+        if (!grown)
+            return lt_error_set(err, LT_ERR_MEMORY, "out of memory for the list of tensors");
+        w->tensors = grown;
+        w->tensor_capacity = capacity;
+    }
+    lt_matrix matrix = {w->maps[info->shard] + info->offset, info->dtype, rows, cols, cols};
+    w->tensors[w->tensor_count] = (used_tensor){.matrix = matrix, .slab_rows = rows};
+    *weight = (lt_weight){.matrix = matrix, .owner = w, .info = info, .index = w->tensor_count++};
+    return true;
+}
+
+bool lt_weights_read_vector(lt_weights *w, const char *name, int64_t n, float *out, lt_error *err)
+{
+    const lt_tensor_info *info = find_checked(w, name, 1, n, err);
+    return info && lt_safetensors_read_f32(w->set, info, out, err);
+}
+
+void lt_weights_set_window(lt_weights *w, int64_t window_bytes)
+{
+    stop_thread(w);
+    for (int i = w->oldest; i >= 0; i = w->slabs[i].newer)
+        advise(&w->slabs[i], MADV_DONTNEED);
+    free(w->slabs);
+    free(w->queue);
+    w->window = window_bytes;
+    w->resident = 0;
+    w->oldest = w->newest = w->in_use = -1;
+    w->queue_head = w->queue_length = 0;
+    w->slab_count = 0;
+    for (int i = 0; i < w->tensor_count; i++) {
+        used_tensor *t = &w->tensors[i];
+        int64_t row = matrix_bytes(&t->matrix, 1), rows = window_bytes == INT64_MAX ? t->matrix.rows : window_bytes / 4 / row;
+        /* Multiples of 64 rows keep the kernels' panels whole. */
+        rows = rows >= 64 ? rows / 64 * 64 : rows < 1 ? 1 : rows;
+        t->slab_rows = rows < t->matrix.rows ? rows : t->matrix.rows;
+        t->slabs = (int)((t->matrix.rows + t->slab_rows - 1) / t->slab_rows);
+        t->first_slab = w->slab_count;
+        w->slab_count += t->slabs;
+    }
+    w->slabs = calloc((size_t)w->slab_count + 1, sizeof *w->slabs);
+    w->queue = calloc((size_t)w->slab_count + 1, sizeof *w->queue);
+    assert(w->slabs && w->queue && "out of memory for a table of a few kilobytes");
+    for (int i = 0; i < w->tensor_count; i++) {
+        const used_tensor *t = &w->tensors[i];
+        for (int s = 0; s < t->slabs; s++) {
+            int64_t row = s * t->slab_rows, rows = t->matrix.rows - row < t->slab_rows ? t->matrix.rows - row : t->slab_rows;
+            w->slabs[t->first_slab + s] = (slab){.data = (char *)t->matrix.data + matrix_bytes(&t->matrix, row),
+                                                 .bytes = matrix_bytes(&t->matrix, rows)};
+        }
+    }
+}
+
+int lt_weights_slabs(const lt_weight *weight)
+{
+    if (!weight->owner)
+        return 1;
+    if (!weight->owner->slabs)
+        lt_weights_set_window(weight->owner, weight->owner->window);
+    return weight->owner->tensors[weight->index].slabs;
+}
+
+lt_matrix lt_weights_use(const lt_weight *weight, int s, int64_t *first_row)
+{
+    if (first_row)
+        *first_row = 0;
+    lt_weights *w = weight->owner;
+    if (!w)
+        return weight->matrix;
+    int count = lt_weights_slabs(weight); /* cuts the slabs on first use */
+    assert(s >= 0 && s < count);
+    const used_tensor *t = &w->tensors[weight->index];
+    int i = t->first_slab + s;
+    slab *it = &w->slabs[i];
+    pthread_mutex_lock(&w->lock);
+    w->in_use = i;
+    while (it->state == SLAB_LOADING)
+        pthread_cond_wait(&w->loaded, &w->lock);
+    if (it->state == SLAB_OUT) {
+        make_room(w, it->bytes); /* a window smaller than one slab holds just that slab */
+        append_slab(w, i);
+        w->resident += it->bytes;
+        w->bytes_read += it->bytes;
+        advise(it, MADV_WILLNEED);
+    } else { /* used again: the youngest now */
+        unlink_slab(w, i);
+        append_slab(w, i);
+    }
+    it->state = SLAB_IN;
+    pthread_mutex_unlock(&w->lock);
+
+    int64_t row = s * t->slab_rows, rows = t->matrix.rows - row < t->slab_rows ? t->matrix.rows - row : t->slab_rows;
+    if (first_row)
+        *first_row = row;
+    return (lt_matrix){it->data, t->matrix.dtype, rows, t->matrix.cols, t->matrix.cols};
+}
+
+void lt_weights_prefetch(const lt_weight *weight)
+{
+    lt_weights *w = weight->owner;
+    if (!w)
+        return;
+    int count = lt_weights_slabs(weight);
+    if (!w->thread_runs) {
+        if (pthread_create(&w->thread, NULL, prefetch_loop, w))
+            return; /* pages then come in on demand */
+        w->thread_runs = true;
+    }
+    const used_tensor *t = &w->tensors[weight->index];
+    pthread_mutex_lock(&w->lock);
+    for (int s = 0; s < count; s++) {
+        int i = t->first_slab + s;
+        slab *it = &w->slabs[i];
+        if (it->state != SLAB_OUT)
+            continue;
+        /* Half of the window is for what lies ahead; more would push out what is in use now. */
+        if (w->window != INT64_MAX && (s + 1) * it->bytes > w->window / 2)
+            break;
+        if (!make_room(w, it->bytes))
+            break;
+        append_slab(w, i);
+        w->resident += it->bytes;
+        w->bytes_read += it->bytes;
+        it->state = SLAB_WANTED;
+        w->queue[(w->queue_head + w->queue_length++) % w->slab_count] = i;
+        pthread_cond_signal(&w->wanted);
+    }
+    pthread_mutex_unlock(&w->lock);
+}
+
+bool lt_weights_read_row(const lt_weight *weight, int64_t row, float *out, lt_error *err)
+{
+    const lt_matrix *m = &weight->matrix;
+    int64_t bytes = matrix_bytes(m, 1);
+    char buffer[4096];
+    const void *data = (const char *)m->data + row * bytes;
+    char *heap = NULL;
+    bool ok = true;
+    if (weight->owner) {
+        char *copy = bytes <= (int64_t)sizeof buffer ? buffer : (heap = malloc((size_t)bytes));
+        assert(copy);
+        const lt_safetensors *set = weight->owner->set;
+        int shard = weight->info->shard;
+        ok = lt_file_pread(lt_safetensors_shard_fd(set, shard), lt_safetensors_shard_path(set, shard), copy, (size_t)bytes,
+                           weight->info->offset + row * bytes, err);
+        data = copy;
+    }
+    if (ok) {
+        const lt_kernels *k = lt_kernels_get();
+        if (m->dtype == LT_DTYPE_BF16)
+            k->bf16_to_f32(data, out, m->cols);
+        else if (m->dtype == LT_DTYPE_F16)
+            k->f16_to_f32(data, out, m->cols);
+        else
+            memcpy(out, data, (size_t)bytes);
+    }
+    free(heap);
+    return ok;
+}
+
+bool lt_weights_check(lt_weights *w, lt_error *err)
+{
+    for (int i = 0; i < lt_safetensors_shard_count(w->set); i++)
+        if (lt_sigbus_hit(w->maps[i]))
+            return lt_error_set(err, LT_ERR_FORMAT, "%s: the file shrank while it was in use; nothing computed since can be trusted",
+                                lt_safetensors_shard_path(w->set, i));
+    return true;
+}
+
+int64_t lt_weights_bytes_read(const lt_weights *w)
+{
+    return w->bytes_read;
+}
