@@ -27,14 +27,12 @@ typedef struct lt_loader {
     lt_token_store *store;
     lt_loader_options options;
     lt_loader_place place;
-    uint64_t key_epoch;
-    uint32_t keys[8]; /* of the permutation of key_epoch */
 } lt_loader;
 
 void lt_loader_init(lt_loader *loader, lt_token_store *store, const lt_loader_options *options);
 
 /* The record at a position of an epoch. */
-int64_t lt_loader_record(lt_loader *loader, int64_t epoch, int64_t position);
+int64_t lt_loader_record(const lt_loader *loader, int64_t epoch, int64_t position);
 
 int64_t lt_loader_steps_per_epoch(const lt_loader *loader);
 
@@ -56,7 +54,7 @@ typedef struct lt_step_batch {
     int64_t row_count;
     int64_t *sequence_targets; /* (sequences + 1) */
     int64_t *records;          /* (step_rows) record numbers of the step */
-    int64_t *record_tokens;    /* (step_rows) */
+    lt_record_size *sizes;     /* (step_rows) */
     int64_t step_rows, step_targets, step_tokens;
     int64_t next_row;          /* first row of the next pass */
     int64_t passes;            /* passes made so far */

@@ -37,7 +37,7 @@ struct lt_optimizer_kind {
     const char *const *states; /* names of its state tensors, for the checkpoint: "exp_avg" …; NULL-terminated */
     /* Elements of state s for a tensor. */
     int64_t (*state_elements)(const lt_param *param, int s);
-    /* Updates elements [begin, end) of one tensor; called in parallel for pieces that begin at multiples of 64. */
+    /* Updates elements [begin, end) of one tensor; called in parallel for pieces that begin at multiples of 65,536. */
     void (*update)(const lt_optimizer *optimizer, const lt_param *param, float *const *state, const lt_optimizer_step *step,
                    int64_t begin, int64_t end);
 };

@@ -60,10 +60,16 @@ void lt_token_store_close(lt_token_store *store); /* NULL is fine; the file is g
 
 const lt_token_totals *lt_token_store_totals(const lt_token_store *store);
 
-/* Size of record `index` without reading it whole. */
-bool lt_token_store_size(lt_token_store *store, int64_t index, int32_t *tokens, int32_t *targets, int32_t *sequences, lt_error *err);
+/* What there is to know about a record without reading it. */
+typedef struct lt_record_size {
+    int64_t offset; /* in the data file */
+    int32_t tokens, targets, sequences;
+    float squares; /* sum of length squared over its sequences: the work of attention */
+} lt_record_size;
 
-/* Reads record `index`; out's arrays have room for the largest record (or for what lt_token_store_size said). */
+bool lt_token_store_size(lt_token_store *store, int64_t index, lt_record_size *size, lt_error *err);
+
+/* Reads record `index`; out's arrays have room for what lt_token_store_size said. */
 bool lt_token_store_read(lt_token_store *store, int64_t index, lt_record *out, lt_error *err);
 
 #endif

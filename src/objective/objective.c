@@ -1,0 +1,36 @@
+#include "objective/objective.h"
+
+#include <string.h>
+
+/* The registry: a row per objective. */
+static const lt_objective *const objectives[] = {
+    &lt_objective_lm,
+};
+
+enum { OBJECTIVES = sizeof objectives / sizeof *objectives };
+
+const lt_objective *lt_objective_find(const char *name)
+{
+    for (int i = 0; i < OBJECTIVES; i++)
+        if (!strcmp(objectives[i]->name, name))
+            return objectives[i];
+    return NULL;
+}
+
+const char *const *lt_objective_names(void)
+{
+    static const char *names[OBJECTIVES + 1];
+    for (int i = 0; i < OBJECTIVES; i++)
+        names[i] = objectives[i]->name;
+    return names;
+}
+
+void lt_objective_sums_add(lt_objective_sums *into, const lt_objective_sums *from)
+{
+    into->loss.sum += from->loss.sum;
+    into->loss.count += from->loss.count;
+    for (int i = 0; i < LT_OBJECTIVE_METRICS; i++) {
+        into->metric[i].sum += from->metric[i].sum;
+        into->metric[i].count += from->metric[i].count;
+    }
+}

@@ -1,0 +1,196 @@
+#include "train/loader.h"
+
+#include <assert.h>
+
+#include "core/rng.h"
+
+/* Stream of the shuffle; epochs follow one another behind it. */
+static const uint64_t SHUFFLE_STREAM = 0x73687566666c6500ull;
+
+void lt_loader_init(lt_loader *loader, lt_token_store *store, const lt_loader_options *options)
+{
+    assert(options->rows_per_step > 0);
+    *loader = (lt_loader){.store = store, .options = *options};
+}
+
+static int64_t record_count(const lt_loader *loader) { return lt_token_store_totals(loader->store)->records; }
+
+/* A keyed permutation of 0 … n-1: a Feistel network over the next power of four, walked until it lands below n (fewer
+ * than four rounds of it on average). Philox is the round function, so a key is nothing but (seed, stream). */
+static int64_t permute(uint64_t seed, uint64_t stream, int64_t n, int64_t x)
+{
+    enum { ROUNDS = 8 };
+    int half = 1;
+    while (((int64_t)1 << (2 * half)) < n)
+        half++;
+    const uint64_t mask = ((uint64_t)1 << half) - 1;
+    do {
+        uint64_t left = (uint64_t)x >> half, right = (uint64_t)x & mask;
+        for (uint64_t round = 0; round < ROUNDS; round++) {
+            uint32_t word[4];
+            lt_rng_block(seed, stream, round << 32 | right, word);
+            uint64_t next = left ^ (word[0] & mask);
+            left = right;
+            right = next;
+        }
+        x = (int64_t)(left << half | right);
+    } while (x >= n);
+    return x;
+}
+
+int64_t lt_loader_record(const lt_loader *loader, int64_t epoch, int64_t position)
+{
+    assert(position >= 0 && position < record_count(loader));
+    if (!loader->options.shuffle)
+        return position;
+    return permute(loader->options.seed, SHUFFLE_STREAM + (uint64_t)epoch, record_count(loader), position);
+}
+
+int64_t lt_loader_steps_per_epoch(const lt_loader *loader)
+{
+    int64_t rows = loader->options.rows_per_step;
+    return (record_count(loader) + rows - 1) / rows;
+}
+
+/* Takes one record from place and moves it on. The place of a finished epoch is the start of the next one. */
+static int64_t take(const lt_loader *loader, lt_loader_place *place)
+{
+    int64_t record = lt_loader_record(loader, place->epoch, place->position);
+    if (++place->position == record_count(loader))
+        *place = (lt_loader_place){place->epoch + 1, 0};
+    return record;
+}
+
+/* True when the step that began at `first` ends at `now`, having taken `rows`. */
+static bool step_ends(const lt_loader *loader, const lt_loader_place *first, const lt_loader_place *now, int64_t rows)
+{
+    return rows == loader->options.rows_per_step || (!loader->options.wrap && now->epoch != first->epoch);
+}
+
+static void grow(int64_t *most, int64_t value)
+{
+    if (value > *most)
+        *most = value;
+}
+
+bool lt_loader_measure(lt_loader *loader, int64_t steps, int64_t pass_tokens, lt_loader_extent *extent, lt_error *err)
+{
+    *extent = (lt_loader_extent){0};
+    lt_loader_place place = loader->place;
+    double tokens = 0, targets = 0, passes = 0, squares = 0;
+    for (int64_t step = 0; step < steps; step++) {
+        lt_loader_place first = place;
+        lt_record_size pass = {0};
+        int64_t rows = 0, pass_rows = 0, step_tokens = 0, pass_size = 0, pass_targets = 0, pass_sequences = 0;
+        do {
+            if (!lt_token_store_size(loader->store, take(loader, &place), &pass, err))
+                return false;
+            if (pass_rows == 0 || (pass_tokens && pass_size + pass.tokens > pass_tokens)) {
+                passes++;
+                pass_rows = pass_size = pass_targets = pass_sequences = 0;
+            }
+            rows++;
+            pass_rows++;
+            pass_size += pass.tokens;
+            pass_targets += pass.targets;
+            pass_sequences += pass.sequences;
+            step_tokens += pass.tokens;
+            targets += pass.targets;
+            squares += pass.squares;
+            grow(&extent->pass_tokens, pass_size);
+            grow(&extent->pass_targets, pass_targets);
+            grow(&extent->pass_sequences, pass_sequences);
+            grow(&extent->pass_rows, pass_rows);
+        } while (!step_ends(loader, &first, &place, rows));
+        tokens += (double)step_tokens;
+        grow(&extent->step_tokens, step_tokens);
+        grow(&extent->step_rows, rows);
+    }
+    if (steps > 0) {
+        extent->mean_tokens = tokens / (double)steps;
+        extent->mean_targets = targets / (double)steps;
+        extent->mean_passes = passes / (double)steps;
+        extent->mean_squares = squares / (double)steps;
+    }
+    return true;
+}
+
+void lt_step_batch_layout(lt_step_batch *step, const lt_loader_extent *extent, lt_arena *arena)
+{
+    *step = (lt_step_batch){.extent = *extent};
+    step->ids = LT_ARENA_NEW(arena, int32_t, extent->pass_tokens);
+    step->targets = LT_ARENA_NEW(arena, int32_t, extent->pass_tokens);
+    step->trained = LT_ARENA_NEW(arena, uint8_t, extent->pass_tokens);
+    step->starts = LT_ARENA_NEW(arena, int32_t, extent->pass_sequences + 1);
+    step->lengths = LT_ARENA_NEW(arena, int32_t, extent->pass_sequences);
+    step->sequence_targets = LT_ARENA_NEW(arena, int64_t, extent->pass_sequences + 1);
+    step->rows = LT_ARENA_NEW(arena, lt_objective_row, extent->pass_rows);
+    step->records = LT_ARENA_NEW(arena, int64_t, extent->step_rows);
+    step->sizes = LT_ARENA_NEW(arena, lt_record_size, extent->step_rows);
+}
+
+bool lt_loader_next_step(lt_loader *loader, lt_step_batch *step, lt_error *err)
+{
+    lt_loader_place first = loader->place, place = first;
+    step->step_rows = step->step_targets = step->step_tokens = step->next_row = step->passes = 0;
+    do {
+        assert(step->step_rows < step->extent.step_rows);
+        lt_record_size *size = &step->sizes[step->step_rows];
+        int64_t record = take(loader, &place);
+        if (!lt_token_store_size(loader->store, record, size, err))
+            return false;
+        step->records[step->step_rows++] = record;
+        step->step_targets += size->targets;
+        step->step_tokens += size->tokens;
+    } while (!step_ends(loader, &first, &place, step->step_rows));
+    loader->place = place;
+    return true;
+}
+
+/* Reads record number `row` of the step behind what the pass already has. */
+static bool append(lt_loader *loader, lt_step_batch *step, int64_t row, lt_error *err)
+{
+    lt_batch *batch = &step->batch;
+    lt_record record = {.lengths = step->lengths, .ids = step->ids + batch->T, .trained = step->trained + batch->T};
+    if (!lt_token_store_read(loader->store, step->records[row], &record, err))
+        return false;
+    step->rows[step->row_count++] = (lt_objective_row){
+        .row = step->records[row],
+        .first_sequence = batch->sequences,
+        .sequences = record.sequences,
+        .value = record.value,
+    };
+    for (int32_t s = 0; s < record.sequences; s++) {
+        int64_t begin = batch->T, end = begin + record.lengths[s];
+        for (int64_t t = begin; t < end; t++) {
+            bool counts = t + 1 < end && step->trained[t + 1];
+            step->targets[t] = counts ? step->ids[t + 1] : -1;
+            batch->target_count += counts;
+        }
+        batch->T = end;
+        batch->sequences++;
+        step->starts[batch->sequences] = (int32_t)end;
+        step->sequence_targets[batch->sequences] = batch->target_count;
+    }
+    return true;
+}
+
+bool lt_loader_next_pass(lt_loader *loader, lt_step_batch *step, int64_t pass_tokens, bool *more, lt_error *err)
+{
+    *more = step->next_row < step->step_rows;
+    if (!*more)
+        return true;
+    step->batch = (lt_batch){.ids = step->ids, .starts = step->starts, .targets = step->targets};
+    step->row_count = 0;
+    step->starts[0] = 0;
+    step->sequence_targets[0] = 0;
+    do {
+        assert(step->batch.T + step->sizes[step->next_row].tokens <= step->extent.pass_tokens);
+        if (!append(loader, step, step->next_row, err))
+            return false;
+        step->next_row++;
+    } while (step->next_row < step->step_rows &&
+             (!pass_tokens || step->batch.T + step->sizes[step->next_row].tokens <= pass_tokens));
+    step->passes++;
+    return true;
+}

@@ -1,0 +1,319 @@
+/* Two unnamed files: the records one behind the other (lengths, ids, trained flags), and an index of fixed-size entries. */
+#include "train/token_store.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include "core/file.h"
+
+struct lt_token_store {
+    FILE *data, *index;
+    lt_token_totals totals;
+    char folder[4096]; /* for messages */
+};
+
+/* A record in the making, and the arrays it grows in. */
+typedef struct builder {
+    lt_token_store *store;
+    const lt_token_store_options *options;
+    lt_record record;
+    int64_t sequence_room, token_room;
+    int64_t offset, skipped;
+    XXH3_state_t *hash;
+} builder;
+
+/* A file without a name. O_TMPFILE where the file system has it, otherwise made and unlinked at once. */
+static FILE *open_unnamed(const char *folder, lt_error *err)
+{
+    int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        char path[4096];
+        if (!lt_file_join(path, sizeof path, folder, ".tokens-XXXXXX", err))
+            return NULL;
+        fd = mkostemp(path, O_CLOEXEC);
+        if (fd >= 0)
+            unlink(path);
+    }
+    FILE *file = fd < 0 ? NULL : fdopen(fd, "w+b");
+    if (!file) {
+        lt_error_errno(err, "%s: cannot make a temporary file for the tokenised rows", folder);
+        if (fd >= 0)
+            close(fd);
+    }
+    return file;
+}
+
+static bool put(builder *b, FILE *file, const void *bytes, size_t n, lt_error *err)
+{
+    if (n && fwrite(bytes, 1, n, file) != n)
+        return lt_error_errno(err, "%s: cannot write the tokenised rows", b->store->folder);
+    return true;
+}
+
+/* Makes room for a record of that size. */
+static bool reserve(builder *b, int64_t sequences, int64_t tokens, lt_error *err)
+{
+    lt_record *r = &b->record;
+    if (sequences > b->sequence_room) {
+        int64_t room = sequences + sequences / 2 + 16;
+        int32_t *lengths = realloc(r->lengths, (size_t)room * sizeof *lengths);
+        if (!lengths)
+            return lt_error_set(err, LT_ERR_MEMORY, "out of memory for a row of %lld sequences", (long long)sequences);
+        r->lengths = lengths;
+        b->sequence_room = room;
+    }
+    if (tokens > b->token_room) {
+        int64_t room = tokens + tokens / 2 + 256;
+        int32_t *ids = realloc(r->ids, (size_t)room * sizeof *ids);
+        if (ids)
+            r->ids = ids;
+        uint8_t *trained = ids ? realloc(r->trained, (size_t)room) : NULL;
+        if (!trained)
+            return lt_error_set(err, LT_ERR_MEMORY, "out of memory for a row of %lld tokens", (long long)tokens);
+        r->trained = trained;
+        b->token_room = room;
+    }
+    return true;
+}
+
+/* Writes the record in the making, if it trains anything, and starts an empty one. */
+static bool flush_record(builder *b, lt_error *err)
+{
+    lt_record *r = &b->record;
+    lt_token_totals *totals = &b->store->totals;
+    lt_record_size size = {.offset = b->offset, .tokens = r->tokens, .sequences = r->sequences};
+    int64_t at = 0;
+    for (int32_t s = 0; s < r->sequences; s++) {
+        r->trained[at] = 0; /* nothing comes before it that could predict it */
+        for (int32_t t = 0; t < r->lengths[s]; t++)
+            size.targets += r->trained[at + t] != 0;
+        size.squares += (float)r->lengths[s] * (float)r->lengths[s];
+        if (r->lengths[s] > totals->longest_sequence)
+            totals->longest_sequence = r->lengths[s];
+        at += r->lengths[s];
+    }
+    assert(at == r->tokens);
+    if (size.targets) {
+        size_t lengths = (size_t)r->sequences * sizeof(int32_t), ids = (size_t)r->tokens * sizeof(int32_t);
+        if (!put(b, b->store->data, &r->value, sizeof r->value, err) ||
+            !put(b, b->store->data, r->lengths, lengths, err) || !put(b, b->store->data, r->ids, ids, err) ||
+            !put(b, b->store->data, r->trained, (size_t)r->tokens, err) ||
+            !put(b, b->store->index, &size, sizeof size, err))
+            return false;
+        XXH3_64bits_update(b->hash, &r->value, sizeof r->value);
+        XXH3_64bits_update(b->hash, r->lengths, lengths);
+        XXH3_64bits_update(b->hash, r->ids, ids);
+        XXH3_64bits_update(b->hash, r->trained, (size_t)r->tokens);
+        b->offset += (int64_t)(sizeof r->value + lengths + ids) + r->tokens;
+        totals->records++;
+        totals->tokens += r->tokens;
+        totals->targets += size.targets;
+        if (r->tokens > totals->longest_record)
+            totals->longest_record = r->tokens;
+        if (r->sequences > totals->most_sequences)
+            totals->most_sequences = r->sequences;
+    } else if (r->tokens) {
+        b->skipped++;
+    }
+    r->sequences = r->tokens = 0;
+    r->value = 0;
+    return true;
+}
+
+static bool check_row(const builder *b, const lt_row *row, int64_t *tokens, lt_error *err)
+{
+    int64_t number = b->store->totals.rows;
+    *tokens = 0;
+    if (row->sequences != b->options->sequences)
+        return lt_error_set(err, LT_ERR_FORMAT, "row %lld: expected %d token sequences, found %d", (long long)number,
+                            b->options->sequences, row->sequences);
+    for (int32_t s = 0; s < row->sequences; s++) {
+        if (row->lengths[s] <= 0)
+            return lt_error_set(err, LT_ERR_FORMAT, "row %lld: sequence %d has no tokens", (long long)number, s);
+        *tokens += row->lengths[s];
+    }
+    if (*tokens > INT32_MAX)
+        return lt_error_set(err, LT_ERR_FORMAT, "row %lld: has %lld tokens", (long long)number, (long long)*tokens);
+    for (int64_t t = 0; t < *tokens; t++)
+        if (row->ids[t] < 0 || row->ids[t] >= b->options->vocabulary)
+            return lt_error_set(err, LT_ERR_FORMAT, "row %lld: token %lld has id %d, but the model has ids 0 to %lld",
+                                (long long)number, (long long)t, row->ids[t], (long long)b->options->vocabulary - 1);
+    return true;
+}
+
+/* The row's sequences behind those that the record already has. */
+static bool append_row(builder *b, const lt_row *row, int64_t tokens, lt_error *err)
+{
+    lt_record *r = &b->record;
+    if (!reserve(b, r->sequences + row->sequences, r->tokens + tokens, err))
+        return false;
+    memcpy(r->lengths + r->sequences, row->lengths, (size_t)row->sequences * sizeof(int32_t));
+    memcpy(r->ids + r->tokens, row->ids, (size_t)tokens * sizeof(int32_t));
+    memcpy(r->trained + r->tokens, row->trained, (size_t)tokens);
+    r->sequences += row->sequences;
+    r->tokens += (int32_t)tokens;
+    r->value = row->value;
+    return true;
+}
+
+/* A row as part of a stream of text, cut wherever a block is full. */
+static bool append_stream(builder *b, const lt_row *row, lt_error *err)
+{
+    lt_record *r = &b->record;
+    bool joined = b->options->packing == LT_PACKING_STREAM;
+    for (int64_t done = 0, left = row->lengths[0]; left > 0;) {
+        int64_t part = b->options->max_length - r->tokens;
+        if (part > left)
+            part = left;
+        if (!reserve(b, r->sequences + 1, r->tokens + part, err))
+            return false;
+        memcpy(r->ids + r->tokens, row->ids + done, (size_t)part * sizeof(int32_t));
+        memcpy(r->trained + r->tokens, row->trained + done, (size_t)part);
+        if (joined && done == 0)
+            r->trained[r->tokens] = 1; /* the text goes on: the end of the last row predicts the start of this one */
+        if (joined && r->sequences)
+            r->lengths[0] += (int32_t)part;
+        else
+            r->lengths[r->sequences++] = (int32_t)part;
+        r->tokens += (int32_t)part;
+        done += part;
+        left -= part;
+        if (r->tokens == b->options->max_length && !flush_record(b, err))
+            return false;
+    }
+    return true;
+}
+
+static bool add_row(builder *b, const lt_row *row, lt_error *err)
+{
+    int64_t tokens, skipped = b->skipped, targets = 0;
+    b->store->totals.rows++;
+    if (!check_row(b, row, &tokens, err))
+        return false;
+    switch (b->options->packing) {
+    case LT_PACKING_NONE:
+        return append_row(b, row, tokens, err) && flush_record(b, err);
+    case LT_PACKING_ROWS:
+        for (int64_t t = 0; t < tokens; t++)
+            targets += row->trained[t] != 0;
+        if (targets == 0) { /* it would only cost time inside a block */
+            b->skipped = skipped + 1;
+            return true;
+        }
+        if (b->record.tokens + tokens > b->options->max_length && !flush_record(b, err))
+            return false;
+        return append_row(b, row, tokens, err);
+    default:
+        return append_stream(b, row, err);
+    }
+}
+
+static bool take_rows(builder *b, const lt_row_source *source, lt_error *err)
+{
+    for (;;) {
+        lt_row row;
+        bool end = false;
+        if (!source->next(source->context, &row, &end, err))
+            return false;
+        if (end)
+            return flush_record(b, err);
+        if (!add_row(b, &row, err))
+            return false;
+        if (b->options->progress && !b->options->progress(b->store->totals.rows, b->options->context))
+            return lt_error_set(err, LT_ERR_INTERRUPTED, "stopped while the rows were being tokenised");
+    }
+}
+
+bool lt_token_store_build(lt_token_store **out, const lt_row_source *source, const lt_token_store_options *options,
+                          int64_t *skipped, lt_error *err)
+{
+    assert(options->packing == LT_PACKING_NONE || options->max_length > 1);
+    assert(options->packing == LT_PACKING_NONE || options->sequences == 1);
+    builder b = {.options = options};
+    bool ok = false;
+    b.store = calloc(1, sizeof *b.store);
+    b.hash = XXH3_createState();
+    if (!b.store || !b.hash) {
+        lt_error_set(err, LT_ERR_MEMORY, "out of memory for the token store");
+        goto done;
+    }
+    snprintf(b.store->folder, sizeof b.store->folder, "%s", options->folder);
+    XXH3_64bits_reset(b.hash);
+    b.store->data = open_unnamed(options->folder, err);
+    b.store->index = b.store->data ? open_unnamed(options->folder, err) : NULL;
+    if (!b.store->index || !take_rows(&b, source, err))
+        goto done;
+    if (fflush(b.store->data) || fflush(b.store->index)) {
+        lt_error_errno(err, "%s: cannot write the tokenised rows", options->folder);
+        goto done;
+    }
+    if (b.store->totals.records == 0) {
+        lt_error_set(err, LT_ERR_FORMAT, "none of the %lld rows trains anything: no token of theirs is a target",
+                     (long long)b.store->totals.rows);
+        goto done;
+    }
+    b.store->totals.hash = XXH3_64bits_digest(b.hash);
+    ok = true;
+done:
+    if (source->close)
+        source->close(source->context);
+    if (skipped)
+        *skipped = b.skipped;
+    free(b.record.lengths);
+    free(b.record.ids);
+    free(b.record.trained);
+    XXH3_freeState(b.hash);
+    if (!ok)
+        lt_token_store_close(b.store);
+    else
+        *out = b.store;
+    return ok;
+}
+
+void lt_token_store_close(lt_token_store *store)
+{
+    if (!store)
+        return;
+    if (store->data)
+        fclose(store->data);
+    if (store->index)
+        fclose(store->index);
+    free(store);
+}
+
+const lt_token_totals *lt_token_store_totals(const lt_token_store *store) { return &store->totals; }
+
+bool lt_token_store_size(lt_token_store *store, int64_t index, lt_record_size *size, lt_error *err)
+{
+    assert(index >= 0 && index < store->totals.records);
+    return lt_file_pread(fileno(store->index), "index of the tokenised rows", size, sizeof *size,
+                         index * (int64_t)sizeof *size, err);
+}
+
+bool lt_token_store_read(lt_token_store *store, int64_t index, lt_record *out, lt_error *err)
+{
+    static const char name[] = "tokenised rows";
+    lt_record_size size;
+    if (!lt_token_store_size(store, index, &size, err))
+        return false;
+    int fd = fileno(store->data);
+    int64_t at = size.offset;
+    size_t lengths = (size_t)size.sequences * sizeof(int32_t), ids = (size_t)size.tokens * sizeof(int32_t);
+    if (!lt_file_pread(fd, name, &out->value, sizeof out->value, at, err))
+        return false;
+    at += (int64_t)sizeof out->value;
+    if (!lt_file_pread(fd, name, out->lengths, lengths, at, err) ||
+        !lt_file_pread(fd, name, out->ids, ids, at + (int64_t)lengths, err) ||
+        !lt_file_pread(fd, name, out->trained, (size_t)size.tokens, at + (int64_t)(lengths + ids), err))
+        return false;
+    out->sequences = size.sequences;
+    out->tokens = size.tokens;
+    out->targets = size.targets;
+    return true;
+}
