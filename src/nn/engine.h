@@ -73,6 +73,9 @@ void lt_engine_add_hidden_gradient(lt_engine *engine, int64_t row, const float *
 
 /* Dropout's place in the run; on for training shapes only. Call before lt_engine_forward. */
 void lt_engine_set_step(lt_engine *engine, uint64_t seed, uint64_t step);
+/* Dropout on (as a training engine opens) or off: a training engine also evaluates in the middle of a run, with
+ * lt_engine_forward and lt_engine_head without weights. */
+void lt_engine_set_dropout(lt_engine *engine, bool on);
 
 /* FLOPs of one step of T tokens with `targets` target rows as an engine of this shape computes it (recompute counted), and the
  * useful ones: 2 per parameter and token forward, 2 backward. */

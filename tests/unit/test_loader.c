@@ -1,0 +1,211 @@
+#include <criterion/criterion.h>
+
+#include <string.h>
+
+#include "folder.h"
+#include "rows_of.h"
+#include "train/loader.h"
+
+enum { ROWS = 23 };
+
+static lt_token_store *store_of(const test_row *some, int count, int sequences)
+{
+    test_folder folder = test_folder_make();
+    test_rows rows = {.rows = some, .count = count};
+    lt_row_source source = test_rows_source(&rows);
+    lt_token_store *store = NULL;
+    lt_error err;
+    lt_token_store_options options = {.folder = folder.path, .vocabulary = 40, .sequences = sequences};
+    cr_assert(lt_token_store_build(&store, &source, &options, NULL, &err), "%s", err.message);
+    test_folder_remove(&folder);
+    return store;
+}
+
+static lt_token_store *numbered(void)
+{
+    static test_row rows[ROWS];
+    static char text[ROWS][16];
+    for (int i = 0; i < ROWS; i++) {
+        memset(text[i], 'a' + i, 2 + (size_t)i % 5);
+        rows[i].text = text[i];
+    }
+    return store_of(rows, ROWS, 1);
+}
+
+/* A step's batch with room for the whole run. */
+static lt_step_batch room(lt_loader *loader, lt_arena *arena, int64_t steps, int64_t pass_tokens)
+{
+    lt_loader_extent extent;
+    lt_step_batch step;
+    lt_error err;
+    cr_assert(lt_loader_measure(loader, steps, pass_tokens, &extent, &err));
+    lt_arena counted = lt_arena_measure();
+    lt_step_batch_layout(&step, &extent, &counted);
+    cr_assert(lt_arena_init(arena, counted.used, &err));
+    lt_step_batch_layout(&step, &extent, arena);
+    return step;
+}
+
+Test(loader, an_epoch_has_every_row_once_in_an_order_of_its_own)
+{
+    lt_token_store *store = numbered();
+    lt_loader loader;
+    int64_t order[3][ROWS];
+    lt_loader_init(&loader, store, &(lt_loader_options){.rows_per_step = 4, .shuffle = true, .seed = 5});
+    for (int epoch = 0; epoch < 2; epoch++) {
+        bool seen[ROWS] = {0};
+        for (int i = 0; i < ROWS; i++) {
+            int64_t record = order[epoch][i] = lt_loader_record(&loader, epoch, i);
+            cr_assert(record >= 0 && record < ROWS && !seen[record]);
+            seen[record] = true;
+        }
+    }
+    lt_loader_init(&loader, store, &(lt_loader_options){.rows_per_step = 4, .shuffle = true, .seed = 6});
+    for (int i = 0; i < ROWS; i++)
+        order[2][i] = lt_loader_record(&loader, 0, i);
+    cr_assert_neq(memcmp(order[0], order[1], sizeof order[0]), 0);
+    cr_assert_neq(memcmp(order[0], order[2], sizeof order[0]), 0);
+    lt_token_store_close(store);
+}
+
+/* With 23 rows a position is each row equally often over many epochs: a chi-square of 22 degrees of freedom. */
+Test(loader, shuffles_evenly)
+{
+    lt_token_store *store = numbered();
+    lt_loader loader;
+    lt_loader_init(&loader, store, &(lt_loader_options){.rows_per_step = 4, .shuffle = true, .seed = 1});
+    enum { EPOCHS = 4600 };
+    for (int position = 0; position < ROWS; position += 11) {
+        double chi = 0, expected = (double)EPOCHS / ROWS;
+        int count[ROWS] = {0};
+        for (int epoch = 0; epoch < EPOCHS; epoch++)
+            count[lt_loader_record(&loader, epoch, position)]++;
+        for (int i = 0; i < ROWS; i++)
+            chi += (count[i] - expected) * (count[i] - expected) / expected;
+        cr_assert_lt(chi, 48.3, "position %d: %g", position, chi); /* p = 0.001 */
+    }
+    lt_token_store_close(store);
+}
+
+Test(loader, packs_rows_with_shifted_targets_and_boundaries)
+{
+    static const test_row rows[] = {{"abc", NULL, 0}, {"de", NULL, 0}, {"fghi", "...x", 0}};
+    lt_token_store *store = store_of(rows, 3, 1);
+    lt_loader loader;
+    lt_loader_init(&loader, store, &(lt_loader_options){.rows_per_step = 3});
+    lt_arena arena;
+    lt_step_batch step = room(&loader, &arena, 1, 0);
+    lt_error err;
+    bool more;
+    cr_assert(lt_loader_next_step(&loader, &step, &err));
+    cr_assert(lt_loader_next_pass(&loader, &step, 0, &more, &err) && more);
+    const lt_batch *batch = &step.batch;
+    cr_assert_eq(batch->T, 9);
+    cr_assert_eq(batch->sequences, 3);
+    cr_assert_eq(batch->target_count, 4);
+    cr_assert_arr_eq(batch->ids, ((int32_t[]){1, 2, 3, 4, 5, 6, 7, 8, 9}), 9 * sizeof(int32_t));
+    cr_assert_arr_eq(batch->starts, ((int32_t[]){0, 3, 5, 9}), 4 * sizeof(int32_t));
+    cr_assert_arr_eq(batch->targets, ((int32_t[]){2, 3, -1, 5, -1, -1, -1, 9, -1}), 9 * sizeof(int32_t));
+    cr_assert_arr_eq(step.sequence_targets, ((int64_t[]){0, 2, 3, 4}), 4 * sizeof(int64_t));
+    cr_assert_eq(step.row_count, 3);
+    cr_assert_eq(step.step_targets, 4);
+    cr_assert(lt_loader_next_pass(&loader, &step, 0, &more, &err) && !more);
+    lt_arena_free(&arena);
+    lt_token_store_close(store);
+}
+
+Test(loader, keeps_the_sequences_of_a_row_together)
+{
+    static const test_row rows[] = {{"abc|abd", NULL, 2.5f}, {"ef|eg", NULL, 0}};
+    lt_token_store *store = store_of(rows, 2, 2);
+    lt_loader loader;
+    lt_loader_init(&loader, store, &(lt_loader_options){.rows_per_step = 2});
+    lt_arena arena;
+    lt_step_batch step = room(&loader, &arena, 1, 0);
+    lt_error err;
+    bool more;
+    cr_assert(lt_loader_next_step(&loader, &step, &err) && lt_loader_next_pass(&loader, &step, 0, &more, &err) && more);
+    cr_assert_eq(step.batch.sequences, 4);
+    cr_assert_eq(step.row_count, 2);
+    cr_assert_eq(step.rows[1].first_sequence, 2);
+    cr_assert_eq(step.rows[1].sequences, 2);
+    cr_assert_eq(step.rows[0].value, 2.5f);
+    cr_assert_arr_eq(step.sequence_targets, ((int64_t[]){0, 2, 4, 5, 6}), 5 * sizeof(int64_t));
+    lt_arena_free(&arena);
+    lt_token_store_close(store);
+}
+
+Test(loader, the_last_step_of_an_epoch_is_short_unless_rows_wrap_around)
+{
+    lt_token_store *store = numbered();
+    for (int wrap = 0; wrap < 2; wrap++) {
+        lt_loader loader;
+        lt_error err;
+        lt_loader_init(&loader, store, &(lt_loader_options){.rows_per_step = 5, .wrap = wrap});
+        cr_assert_eq(lt_loader_steps_per_epoch(&loader), 5);
+        lt_arena arena;
+        lt_step_batch step = room(&loader, &arena, 6, 0);
+        for (int i = 0; i < 5; i++)
+            cr_assert(lt_loader_next_step(&loader, &step, &err));
+        cr_assert_eq(step.step_rows, wrap ? 5 : 3);
+        cr_assert_eq(step.records[2], 22);
+        if (wrap)
+            cr_assert_eq(step.records[4], 1);
+        cr_assert_eq(loader.place.epoch, 1);
+        cr_assert_eq(loader.place.position, wrap ? 2 : 0);
+        lt_arena_free(&arena);
+    }
+    lt_token_store_close(store);
+}
+
+Test(loader, goes_on_from_a_saved_place)
+{
+    lt_token_store *store = numbered();
+    lt_loader straight, resumed;
+    lt_loader_options options = {.rows_per_step = 4, .shuffle = true, .seed = 9};
+    lt_loader_init(&straight, store, &options);
+    lt_loader_init(&resumed, store, &options);
+    lt_arena a, b;
+    lt_step_batch one = room(&straight, &a, 20, 0), two = room(&resumed, &b, 20, 0);
+    lt_error err;
+    for (int i = 0; i < 8; i++)
+        cr_assert(lt_loader_next_step(&straight, &one, &err));
+    resumed.place = straight.place;
+    for (int i = 0; i < 8; i++) {
+        cr_assert(lt_loader_next_step(&straight, &one, &err) && lt_loader_next_step(&resumed, &two, &err));
+        cr_assert_eq(one.step_rows, two.step_rows);
+        cr_assert_arr_eq(one.records, two.records, (size_t)one.step_rows * sizeof *one.records);
+    }
+    lt_arena_free(&a);
+    lt_arena_free(&b);
+    lt_token_store_close(store);
+}
+
+Test(loader, cuts_a_large_step_into_passes_of_whole_rows)
+{
+    lt_token_store *store = numbered();
+    lt_loader loader;
+    lt_error err;
+    lt_loader_init(&loader, store, &(lt_loader_options){.rows_per_step = ROWS});
+    lt_arena arena;
+    lt_step_batch step = room(&loader, &arena, 1, 9);
+    cr_assert_leq(step.extent.pass_tokens, 9);
+    cr_assert_geq(step.extent.pass_tokens, 6);
+    cr_assert(lt_loader_next_step(&loader, &step, &err));
+    int64_t tokens = 0, targets = 0, rows = 0;
+    for (bool more = true;;) {
+        cr_assert(lt_loader_next_pass(&loader, &step, 9, &more, &err));
+        if (!more)
+            break;
+        cr_assert_leq(step.batch.T, 9);
+        tokens += step.batch.T;
+        targets += step.batch.target_count;
+        rows += step.row_count;
+    }
+    cr_assert_eq(rows, ROWS);
+    cr_assert_eq(tokens, lt_token_store_totals(store)->tokens);
+    cr_assert_eq(targets, step.step_targets);
+    cr_assert_float_eq(step.extent.mean_passes, (double)step.passes, 1e-9);
+    lt_arena_free(&arena);
+    lt_token_store_close(store);
+}
