@@ -93,6 +93,11 @@ typedef struct lt_config {
     char norm_name[LT_NORM_SLOTS][LT_NAME_MAX];
     bool linear_bias[LT_LINEAR_SLOTS];       /* has ".bias" */
     bool conv1d;                             /* matrices are stored (in, out): GPT-2 */
+
+    /* A sequence classifier: (labels, C) on the last token's hidden state. Empty and 0 in a language model; a
+     * classifier's file has no output head, and head_name is empty. */
+    char classifier_name[LT_NAME_MAX];
+    int64_t labels;
 } lt_config;
 
 /* Output width of a linear slot, and where its output begins in the row it fills: q|k|v is one row of (H + 2K) D,
