@@ -1,0 +1,148 @@
+/* Everything a user can ask for. One table (options_table.c) of rows is the only place where an option exists: the
+ * command line, the recipe (YAML, --config), `--help`, the manual page and the recipe.yaml of a run are all made from
+ * it. */
+#ifndef LT_CLI_OPTIONS_H
+#define LT_CLI_OPTIONS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cli/command.h"
+
+typedef enum lt_option_type {
+    LT_OPTION_BOOL,   /* bool: --name, --no-name */
+    LT_OPTION_INT,    /* int64_t */
+    LT_OPTION_NUMBER, /* double, finite; NAN when unset */
+    LT_OPTION_SIZE,   /* int64_t, bytes: "512M", "3GiB", "20GB" */
+    LT_OPTION_CHOICE, /* int: index into the words of `value`, separated by '|' */
+    LT_OPTION_TEXT,   /* char *, NULL when unset */
+    LT_OPTION_NAMES,  /* lt_strings; "a,b,c", or a b c, or the option repeated */
+    LT_OPTION_FILES,  /* lt_strings; the same without commas, which file names may have */
+    LT_OPTION_INTS,   /* lt_integers; separated as names are */
+} lt_option_type;
+
+/* Headings of the help, in this order. */
+#define LT_OPTION_GROUPS(X)                                                                                            \
+    X(INPUT, "Input")                                                                                                  \
+    X(OUTPUT, "Output")                                                                                                \
+    X(ADAPTER, "Method and adapter")                                                                                   \
+    X(TRAINING, "Training")                                                                                            \
+    X(OPTIMIZER, "Optimiser and schedule")                                                                             \
+    X(SAMPLING, "Sampling")                                                                                            \
+    X(MACHINE, "Memory and speed")                                                                                     \
+    X(GENERAL, "General")
+
+typedef enum lt_option_group {
+#define X(id, heading) LT_GROUP_##id,
+    LT_OPTION_GROUPS(X)
+#undef X
+        LT_GROUP_COUNT
+} lt_option_group;
+
+enum {
+    LT_OPTION_NOT_IN_RECIPE = 1,  /* about this call, not about the run: --json, --config, --dry-run */
+    LT_OPTION_RECIPE_ONLY = 2,    /* a key of recipes that is no option: command */
+    LT_OPTION_VALUE_OPTIONAL = 4, /* TEXT: may stand without a value, which is then "" */
+};
+
+/* A row of the table. Two rows may share a name when they belong to different commands (other defaults). */
+typedef struct lt_option {
+    const char *name;  /* kebab-case, without dashes; snake_case is accepted everywhere */
+    const char *alias; /* another accepted spelling, or NULL */
+    lt_option_type type;
+    const char *value;   /* what the help calls the value: "FILE", "N"; of a choice: its words, "fp32|bf16" */
+    const char *initial; /* default as it would be typed, or NULL: off, 0, NAN, unset, empty */
+    const char *shown;   /* default as the help shows it, where `initial` does not say it; or NULL */
+    double low, high;    /* INT, NUMBER: bounds, inclusive; both 0: none. SIZE: low only */
+    lt_option_group group;
+    unsigned flags;
+    uint64_t commands; /* LT_ON(…) | … */
+    uint64_t required; /* of those, the ones that cannot do without */
+    size_t field;      /* offset in lt_options */
+    const char *help;  /* a phrase, lower case, no full stop */
+} lt_option;
+
+typedef struct lt_strings {
+    char **items;
+    int count;
+} lt_strings;
+
+typedef struct lt_integers {
+    int64_t *items;
+    int count;
+} lt_integers;
+
+typedef enum lt_option_origin { LT_ORIGIN_DEFAULT, LT_ORIGIN_RECIPE, LT_ORIGIN_GIVEN } lt_option_origin;
+
+enum { LT_OPTION_MAX = 256, LT_OPTION_NAME_MAX = 64 };
+
+typedef struct lt_options {
+    const lt_command *command;           /* whose options these are */
+    unsigned char origin[LT_OPTION_MAX]; /* lt_option_origin of each row */
+
+    /* general */
+    bool help, json;
+    char *config;
+
+    /* input */
+    char *model, *adapter, *chat_template;
+    lt_strings data;
+    char *text, *text_file; /* tokenize */
+    bool special;
+    char *messages, *tools; /* template, generate */
+    bool add_generation_prompt;
+
+    /* output */
+    char *output;
+
+    /* machine */
+    int64_t threads;
+} lt_options;
+
+/* Defaults, then the recipe, then argv[0 .. argc) (what follows the command's name). LT_ERR_USAGE names the option or
+ * the recipe's key. With --help in argv the rest is not looked at: options->help is set and nothing is required. Free
+ * with lt_options_free in every case. */
+bool lt_options_parse(lt_options *options, const lt_command *command, int argc, char **argv, lt_error *err);
+void lt_options_free(lt_options *options);
+
+/* Rows in table order, NULL at the end of it. */
+const lt_option *lt_option_at(int index);
+int lt_option_index(const lt_option *option);
+const char *lt_option_group_heading(lt_option_group group);
+
+/* The row of `name` (dashes or underscores; alias too) for a command, or NULL. */
+const lt_option *lt_option_find(const lt_command *command, const char *name);
+
+bool lt_option_belongs(const lt_option *option, const lt_command *command);
+
+/* Its key in a recipe: the name with underscores. Returns out. */
+const char *lt_option_key(const lt_option *option, char out[LT_OPTION_NAME_MAX]);
+
+/* Where the value of this field of lt_options came from: LT_GIVEN(options, learning_rate). */
+lt_option_origin lt_options_origin(const lt_options *options, size_t field);
+#define LT_GIVEN(options, member) (lt_options_origin(options, offsetof(lt_options, member)) != LT_ORIGIN_DEFAULT)
+
+/* Every option of the command as resolved, keys with underscores, unset ones left out; "command" first. New reference.
+ */
+json_t *lt_options_recipe(const lt_options *options);
+
+/* ---- values (options_value.c) ---- */
+
+/* Sets the field of `option` from text. `place` names it in messages: "--lora-r", "run.yaml: lora_r". List types
+ * append. */
+bool lt_option_set(lt_options *options, const lt_option *option, const char *place, const char *text, lt_error *err);
+
+/* Back to unset: off, 0, NAN, NULL, empty. */
+void lt_option_clear(lt_options *options, const lt_option *option);
+
+/* The value as JSON, or NULL when unset. New reference. */
+json_t *lt_option_json(const lt_options *options, const lt_option *option);
+
+/* ---- recipes (options_recipe.c) ---- */
+
+/* Sets every option that the recipe names and the command line did not. An unknown key is an error. */
+bool lt_options_apply_recipe(lt_options *options, const char *path, lt_error *err);
+
+#endif

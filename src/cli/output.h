@@ -1,0 +1,15 @@
+/* Results on standard output, and the small files that commands read. */
+#ifndef LT_CLI_OUTPUT_H
+#define LT_CLI_OUTPUT_H
+
+#include <jansson.h>
+
+#include "core/error.h"
+
+/* One JSON value and a newline; takes the reference. LT_ERR_MEMORY when it is NULL. */
+bool lt_output_json(json_t *value, lt_error *err);
+
+/* A JSON file of any root. New reference, or NULL. */
+json_t *lt_output_load_json(const char *path, lt_error *err);
+
+#endif
