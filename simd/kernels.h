@@ -32,6 +32,8 @@ typedef struct lt_adamw_step {
     float gradient_scale;                     /* multiplies every gradient first (clipping) */
 } lt_adamw_step;
 
+struct lt_panel_kernels;
+
 typedef struct lt_kernels {
     const char *name;   /* "ref", "avx2", … */
     bool bf16_products; /* the set multiplies bf16 natively: --compute auto picks bf16 */
@@ -76,6 +78,9 @@ typedef struct lt_kernels {
     /* AdamW with decoupled decay, as torch.optim.AdamW: p -= lr wd p; m = b1 m + (1-b1) g; v = b2 v + (1-b2) g²;
      * p -= lr (m / bias_correction1) / (sqrt(v / bias_correction2) + eps), g = gradient · gradient_scale. */
     void (*adamw)(float *param, float *m, float *v, const float *gradient, const lt_adamw_step *step, int64_t n);
+
+    /* Products of small packed operands and the softmax between them, by lt_compute: simd/panel.h. */
+    const struct lt_panel_kernels *panel[2];
 } lt_kernels;
 
 /* The table in use; chosen on first call, the same for the life of the process. */

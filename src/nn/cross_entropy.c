@@ -1,8 +1,5 @@
 /* Cross-entropy. A row of logits is read once, in blocks that stay in the first-level cache, with a running maximum and
- * sum (Milakov & Gimelshein 2018); it is read a second time, and written, only for the gradient.
- *
- * The softcap's tanh is 1 - 2 / (exp(2u) + 1): its error is one of f32's last bits of 1, so that of a logit is as small
- * as the rounding of a logit near the cap. */
+ * sum (Milakov & Gimelshein 2018); it is read a second time, and written, only for the gradient. */
 #include "nn/cross_entropy.h"
 
 #include <assert.h>
@@ -10,7 +7,7 @@
 #include <string.h>
 
 #include "core/threads.h"
-#include "simd/kernels.h"
+#include "nn/softcap.h"
 
 enum { BLOCK = 2048 };
 
@@ -37,14 +34,7 @@ static const float *transform(const ce_call *call, const float *logits, float *s
             space[i] = logits[i] * call->scale;
         return space;
     }
-    const float twice = 2 * call->scale / call->softcap, cap = call->softcap;
-#pragma omp simd
-    for (int64_t i = 0; i < n; i++)
-        space[i] = logits[i] * twice;
-    call->kernels->exp_scaled(space, space, 0, 1, n);
-#pragma omp simd
-    for (int64_t i = 0; i < n; i++)
-        space[i] = cap * (1 - 2 / (space[i] + 1));
+    lt_softcap_row(call->kernels, logits, space, call->scale, call->softcap, n);
     return space;
 }
 
