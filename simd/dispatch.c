@@ -2,6 +2,7 @@
  * every set up to it, so a set that brings nothing for an entry inherits the next one down. */
 #include "simd/sets.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,21 +14,39 @@ static bool always(const lt_cpu *cpu)
     return true;
 }
 
+#if defined(__x86_64__)
+static bool has_avx512(const lt_cpu *cpu)
+{
+    return cpu->avx512;
+}
+
+static bool has_avx512bf16(const lt_cpu *cpu)
+{
+    return cpu->avx512bf16;
+}
+#endif
+
 typedef struct kernel_set {
     const char *name;
     bool (*supported)(const lt_cpu *cpu);
     void (*overlay)(lt_kernels *table);
     bool bf16_products;
+    const lt_gemm_kernel *gemm[2]; /* by lt_compute; NULL: as the set before */
 } kernel_set;
 
 static const kernel_set sets[] = {
-    {"ref", always, lt_ref_overlay, false},
+    {"ref", always, lt_ref_overlay, false, {NULL, NULL}},
+#if defined(__x86_64__)
+    {"avx512", has_avx512, NULL, false, {&lt_gemm_f32_avx512, &lt_gemm_bf16_avx512}},
+    {"avx512bf16", has_avx512bf16, NULL, true, {NULL, &lt_gemm_bf16_avx512bf16}},
+#endif
 };
 
 enum { SET_COUNT = sizeof sets / sizeof sets[0] };
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static lt_kernels tables[SET_COUNT];
+static const lt_gemm_kernel *gemms[SET_COUNT][2];
 static bool usable[SET_COUNT];
 static const char *available[SET_COUNT + 1]; /* best first */
 static const lt_kernels *chosen;
@@ -37,12 +56,16 @@ static void fill_tables(void)
 {
     lt_cpu cpu = lt_cpu_detect();
     lt_kernels table = {0};
+    const lt_gemm_kernel *gemm[2] = {NULL, NULL};
     int count = 0;
     for (int i = 0; i < SET_COUNT; i++) {
         usable[i] = sets[i].supported(&cpu);
         if (!usable[i])
             continue;
-        sets[i].overlay(&table);
+        if (sets[i].overlay)
+            sets[i].overlay(&table);
+        for (int compute = 0; compute < 2; compute++)
+            gemms[i][compute] = gemm[compute] = sets[i].gemm[compute] ? sets[i].gemm[compute] : gemm[compute];
         table.name = sets[i].name;
         table.bf16_products = sets[i].bf16_products;
         tables[i] = table;
@@ -106,4 +129,10 @@ const char *lt_kernels_complaint(void)
 {
     pthread_once(&once, choose);
     return *complaint ? complaint : NULL;
+}
+
+const lt_gemm_kernel *lt_sets_gemm(const lt_kernels *set, lt_compute compute)
+{
+    assert(set >= tables && set < tables + SET_COUNT);
+    return gemms[set - tables][compute];
 }

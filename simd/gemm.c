@@ -1,13 +1,324 @@
-/* Matrix products: checks the call and hands it to the kernel set. */
+/* Matrix products: one blocked algorithm around the micro kernels of the sets, after Goto & van de Geijn (2008) and
+ * BLIS (Van Zee & van de Geijn, 2015).
+ *
+ *   for each task, a block of rows and of columns of C                       shared out among the threads
+ *       for each block of K
+ *           pack the block of B: K block x columns                           stays in the core's L2
+ *           for each panel of A (8 rows or so), packed before or now         stays in L1
+ *               for each panel of B
+ *                   micro kernel: a tile of C in registers over the K block
+ *
+ * How K is cut depends on K and the kernel alone, and every element of C is summed over the blocks in their order, by
+ * the one thread that has its task: the bytes of C do not depend on threads, tasks, or what is around an element.
+ *
+ * A is packed whole, by all threads, when several blocks of columns will read it; when one does (few columns, or a
+ * small serial product) the task packs a few panels at a time where they stay in cache. */
 #include "simd/sets.h"
 
 #include <assert.h>
 #include <omp.h>
 
-void lt_gemm(const lt_gemm_call *call)
+#include "core/threads.h"
+
+enum {
+    OWN_ROWS = 64,          /* rows of A that a task packs at a time for itself */
+    PACK_COST_ROWS = 6,     /* packing a block of B costs about as much as multiplying it by so many rows */
+    SERIAL_LIMIT = 1 << 17, /* multiply-adds below which waking the other threads costs more than it brings */
+};
+
+typedef struct range {
+    int64_t begin, end;
+} range;
+
+/* Everything that is decided before the first multiplication. */
+typedef struct product {
+    const lt_gemm_kernel *kernel;
+    const lt_gemm_call *call;
+    int64_t block_elements;           /* of K in a block */
+    int64_t row_panels, column_units; /* of C: panels of A; tile widths */
+    int panel_rows;
+    int64_t row_blocks, column_blocks; /* the tasks are their product */
+    const char *packed_a;              /* all of A, or NULL: every task packs what it needs */
+    char *thread_scratch;
+} product;
+
+static int64_t divide_up(int64_t a, int64_t b)
 {
-    assert(call->M >= 0 && call->N >= 0 && call->K >= 0 && call->b && call->c);
-    assert(!call->a != !call->packed_a);
+    return (a + b - 1) / b;
+}
+
+static int64_t round_up(int64_t a, int64_t b)
+{
+    return divide_up(a, b) * b;
+}
+
+static int64_t smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Share i of n of 0 .. count-1. */
+static range share(int64_t count, int64_t i, int64_t n)
+{
+    return (range){count * i / n, count * (i + 1) / n};
+}
+
+/* Words of K, filled up to whole lines. */
+static int64_t padded_words(const lt_gemm_kernel *kernel, int64_t K)
+{
+    return round_up(divide_up(K, kernel->word_elements), kernel->lanes);
+}
+
+/* K in blocks of nearly equal size. A function of K and the kernel alone: it decides the order of summation. */
+static int64_t block_words(const lt_gemm_kernel *kernel, int64_t K)
+{
+    int64_t words = padded_words(kernel, K), blocks = divide_up(words, kernel->block_words);
+    return round_up(divide_up(words, blocks), kernel->lanes);
+}
+
+/* Panels of nearly equal height: 9 rows are 5 + 4, not 8 + 1. */
+static int panel_rows(const lt_gemm_kernel *kernel, int64_t M)
+{
+    return (int)divide_up(M, divide_up(M, kernel->rows));
+}
+
+/* The width of the next panel of B when `left` vectors of columns remain: 4 are 2 + 2, not 3 + 1. */
+static int64_t panel_vectors(const lt_gemm_kernel *kernel, int64_t left)
+{
+    if (left == kernel->vectors + 1)
+        return divide_up(left, 2);
+    return smaller(left, kernel->vectors);
+}
+
+static int64_t packed_bytes(const lt_gemm_kernel *kernel, int64_t M, int64_t K)
+{
+    return round_up(M * padded_words(kernel, K) * 4, 64);
+}
+
+static int64_t block_b_bytes(const lt_gemm_kernel *kernel)
+{
+    return (int64_t)kernel->block_words * kernel->block_vectors * kernel->lanes * 4;
+}
+
+static int64_t thread_bytes(const lt_gemm_kernel *kernel)
+{
+    return block_b_bytes(kernel) + (int64_t)OWN_ROWS * kernel->block_words * 4;
+}
+
+static range k_block(const product *p, int64_t index)
+{
+    int64_t begin = index * p->block_elements;
+    return (range){begin, smaller(begin + p->block_elements, p->call->K)};
+}
+
+static int64_t k_blocks(const product *p)
+{
+    return divide_up(p->call->K, p->block_elements);
+}
+
+/* Where the panels of a block of K begin in packed A, and how long a row is there. */
+static int64_t block_offset(const product *p, range k)
+{
+    return p->call->M * (k.begin / p->kernel->word_elements) * 4;
+}
+
+static int64_t row_bytes(const product *p, range k)
+{
+    return padded_words(p->kernel, k.end - k.begin) * 4;
+}
+
+static void pack_a(const product *p, range k, range panels, char *packed)
+{
+    const lt_matrix *a = p->call->a;
+    int64_t m0 = panels.begin * p->panel_rows, m1 = smaller(panels.end * p->panel_rows, p->call->M);
+    lt_gemm_pack_rows pack = p->kernel->packers[a->dtype].a[p->call->transpose_a];
+    assert(pack);
+    pack(a, m0, m1 - m0, k.begin, k.end - k.begin, p->panel_rows, packed);
+}
+
+static void pack_b(const product *p, range k, range columns, char *packed)
+{
+    const lt_matrix *b = p->call->b;
+    lt_gemm_pack_columns pack = p->kernel->packers[b->dtype].b[p->call->transpose_b];
+    assert(pack);
+    int64_t lanes = p->kernel->lanes, vectors = divide_up(columns.end - columns.begin, lanes);
+    for (int64_t v = 0; v < vectors;) {
+        int64_t width = panel_vectors(p->kernel, vectors - v), n = columns.begin + v * lanes;
+        pack(b, n, smaller(width * lanes, columns.end - n), k.begin, k.end - k.begin,
+             packed + v * lanes * row_bytes(p, k));
+        v += width;
+    }
+}
+
+/* One panel of A by all panels of a packed block of B. */
+static void multiply_panel(const product *p, range k, int64_t panel, const char *a, range columns, const char *b)
+{
+    const lt_gemm_kernel *kernel = p->kernel;
+    const lt_gemm_call *call = p->call;
+    int64_t m = panel * p->panel_rows, lanes = kernel->lanes, vectors = divide_up(columns.end - columns.begin, lanes);
+    int64_t words = round_up(divide_up(k.end - k.begin, kernel->word_elements), LT_GEMM_WORD_STEP);
+    bool first = k.begin == 0;
+    lt_gemm_out out = {.stride = call->c_stride,
+                       .rows = (int)smaller(p->panel_rows, call->M - m),
+                       .alpha = call->alpha,
+                       .beta = first ? call->beta : 1};
+    for (int64_t v = 0; v < vectors;) {
+        int64_t width = panel_vectors(kernel, vectors - v), n = columns.begin + v * lanes;
+        out.c = call->c + m * call->c_stride + n;
+        out.cols = (int)smaller(width * lanes, columns.end - n);
+        out.bias = call->bias && first ? call->bias + n : NULL;
+        kernel->micro(words, a, b + v * lanes * row_bytes(p, k), &out);
+        v += width;
+    }
+}
+
+static void multiply_block(const product *p, range k, range panels, range columns, const char *b, char *own_a)
+{
+    int64_t panel_bytes = p->panel_rows * row_bytes(p, k);
+    int64_t group = p->packed_a ? panels.end - panels.begin : OWN_ROWS / p->panel_rows;
+    for (int64_t start = panels.begin; start < panels.end; start += group) {
+        range now = {start, smaller(start + group, panels.end)};
+        const char *a = own_a;
+        if (p->packed_a)
+            a = p->packed_a + block_offset(p, k) + start * panel_bytes;
+        else
+            pack_a(p, k, now, own_a);
+        for (int64_t panel = now.begin; panel < now.end; panel++, a += panel_bytes)
+            multiply_panel(p, k, panel, a, columns, b);
+    }
+}
+
+static void run_task(const product *p, int64_t task, char *scratch)
+{
+    range panels = share(p->row_panels, task % p->row_blocks, p->row_blocks);
+    range columns = share(p->column_units, task / p->row_blocks, p->column_blocks);
+    int64_t unit = (int64_t)p->kernel->vectors * p->kernel->lanes;
+    columns = (range){columns.begin * unit, smaller(columns.end * unit, p->call->N)};
+    for (int64_t i = 0; i < k_blocks(p); i++) {
+        range k = k_block(p, i);
+        pack_b(p, k, columns, scratch);
+        multiply_block(p, k, panels, columns, scratch, scratch + block_b_bytes(p->kernel));
+    }
+}
+
+/* Cuts C into tasks: as few row blocks as keep all threads busy, because each packs its own copy of B. */
+static void choose_grid(product *p, int threads)
+{
+    int64_t most_units = p->kernel->block_vectors / p->kernel->vectors;
+    int64_t least_columns = divide_up(p->column_units, most_units);
+    double best = 0;
+    for (int64_t rows = 1; rows <= threads && rows <= p->row_panels; rows++) {
+        int64_t columns = least_columns;
+        while (columns < p->column_units && rows * columns % threads)
+            columns++;
+        int64_t waves = divide_up(rows * columns, threads);
+        double height = (double)divide_up(p->row_panels, rows) * p->panel_rows;
+        double cost = (double)waves * (double)divide_up(p->column_units, columns) * (height + PACK_COST_ROWS);
+        if (best == 0 || cost < best) {
+            best = cost;
+            p->row_blocks = rows;
+            p->column_blocks = columns;
+        }
+    }
+}
+
+static void pack_all(const product *p, int64_t item, int64_t items_per_block, char *packed)
+{
+    range k = k_block(p, item / items_per_block);
+    range panels = share(p->row_panels, item % items_per_block, items_per_block);
+    pack_a(p, k, panels, packed + block_offset(p, k) + panels.begin * p->panel_rows * row_bytes(p, k));
+}
+
+static int64_t pack_items(const product *p)
+{
+    return divide_up(p->call->M, OWN_ROWS);
+}
+
+static void run_serial(product *p, char *packed)
+{
+    int64_t items = pack_items(p);
+    for (int64_t i = 0; packed && i < k_blocks(p) * items; i++)
+        pack_all(p, i, items, packed);
+    for (int64_t task = 0; task < p->row_blocks * p->column_blocks; task++)
+        run_task(p, task, p->thread_scratch);
+}
+
+static void run_parallel(product *p, int threads, char *packed)
+{
+    int64_t items = pack_items(p), pack_count = packed ? k_blocks(p) * items : 0;
+#pragma omp parallel num_threads(threads)
+    {
+#pragma omp for schedule(dynamic)
+        for (int64_t i = 0; i < pack_count; i++)
+            pack_all(p, i, items, packed);
+        char *scratch = p->thread_scratch + omp_get_thread_num() * thread_bytes(p->kernel);
+#pragma omp for schedule(dynamic) nowait
+        for (int64_t task = 0; task < p->row_blocks * p->column_blocks; task++)
+            run_task(p, task, scratch);
+    }
+}
+
+/* Decoding: B is read in place. A is so small that one thread packs it. */
+static bool run_few_rows(product *p, int threads)
+{
+    const lt_gemm_call *call = p->call;
+    lt_gemm_few_rows few_rows = p->kernel->packers[call->b->dtype].few_rows;
+    if (call->M > p->kernel->rows || !call->transpose_b || !few_rows)
+        return false;
+    const char *packed = call->packed_a;
+    if (!packed) {
+        packed = call->scratch;
+        for (int64_t i = 0; i < k_blocks(p); i++)
+            pack_all(p, i, 1, call->scratch);
+    }
+    int64_t units = divide_up(call->N, p->kernel->lanes), shares = smaller(units, (int64_t)threads * 4);
+#pragma omp parallel for num_threads(threads) schedule(dynamic) if (threads > 1)
+    for (int64_t i = 0; i < shares; i++) {
+        range columns = share(units, i, shares);
+        int64_t n0 = columns.begin * p->kernel->lanes, n1 = smaller(columns.end * p->kernel->lanes, call->N);
+        few_rows(call, packed, block_words(p->kernel, call->K), n0, n1);
+    }
+    return true;
+}
+
+/* K = 0: nothing to sum. */
+static void scale_only(const lt_gemm_call *call)
+{
+    for (int64_t m = 0; m < call->M; m++)
+        for (int64_t n = 0; n < call->N; n++) {
+            float *c = call->c + m * call->c_stride + n;
+            *c = (call->beta != 0 ? call->beta * *c : 0) + (call->bias ? call->bias[n] : 0);
+        }
+}
+
+static void run(const lt_gemm_kernel *kernel, const lt_gemm_call *call)
+{
+    product p = {.kernel = kernel, .call = call};
+    p.block_elements = block_words(kernel, call->K) * kernel->word_elements;
+    p.panel_rows = panel_rows(kernel, call->M);
+    p.row_panels = divide_up(call->M, p.panel_rows);
+    p.column_units = divide_up(call->N, (int64_t)kernel->vectors * kernel->lanes);
+    p.packed_a = call->packed_a;
+    bool serial = call->serial || (double)call->M * (double)call->N * (double)call->K < SERIAL_LIMIT;
+    int threads = serial ? 1 : lt_threads_count();
+    if (run_few_rows(&p, threads))
+        return;
+    choose_grid(&p, threads);
+    char *pack_into = NULL; /* all of A, when it is not packed and more than one block of columns will read it */
+    p.thread_scratch = call->scratch;
+    if (!p.packed_a && p.column_blocks > 1) {
+        p.packed_a = pack_into = call->scratch;
+        p.thread_scratch += packed_bytes(kernel, call->M, call->K);
+    }
+    if (threads > 1)
+        run_parallel(&p, threads, pack_into);
+    else
+        run_serial(&p, pack_into);
+}
+
+/* The plain definition, whose packed A is a plain matrix. */
+static void run_ref(const lt_gemm_call *call)
+{
     lt_matrix unpacked;
     lt_gemm_call plain = *call;
     if (call->packed_a) {
@@ -18,45 +329,71 @@ void lt_gemm(const lt_gemm_call *call)
     lt_gemm_ref(&plain);
 }
 
+void lt_gemm_with(const lt_kernels *set, const lt_gemm_call *call)
+{
+    assert(call->M >= 0 && call->N >= 0 && call->K >= 0 && call->b && call->c);
+    assert(!call->a != !call->packed_a);
+    const lt_gemm_kernel *kernel = lt_sets_gemm(set, call->compute);
+    if (call->M == 0 || call->N == 0)
+        return;
+    if (call->K == 0)
+        scale_only(call);
+    else if (kernel)
+        run(kernel, call);
+    else
+        run_ref(call);
+}
+
+int64_t lt_gemm_packed_bytes_with(const lt_kernels *set, lt_compute compute, int64_t M, int64_t K)
+{
+    const lt_gemm_kernel *kernel = lt_sets_gemm(set, compute);
+    return kernel ? packed_bytes(kernel, M, K) : round_up(M * K * 4, 64);
+}
+
+int64_t lt_gemm_scratch_bytes_with(const lt_kernels *set, lt_compute compute, int64_t max_M, int64_t max_K, int threads)
+{
+    const lt_gemm_kernel *kernel = lt_sets_gemm(set, compute);
+    return kernel ? packed_bytes(kernel, max_M, max_K) + threads * thread_bytes(kernel) : 0;
+}
+
+void lt_gemm_pack_a_with(const lt_kernels *set, lt_compute compute, const lt_matrix *a, bool transpose_a, int64_t M,
+                         int64_t K, void *packed, bool serial)
+{
+    const lt_gemm_kernel *kernel = lt_sets_gemm(set, compute);
+    if (M == 0 || K == 0)
+        return;
+    if (!kernel) {
+        lt_gemm_pack_a_ref(compute, a, transpose_a, M, K, packed);
+        return;
+    }
+    lt_gemm_call call = {.M = M, .K = K, .compute = compute, .a = a, .transpose_a = transpose_a};
+    product p = {.kernel = kernel, .call = &call};
+    p.block_elements = block_words(kernel, K) * kernel->word_elements;
+    p.panel_rows = panel_rows(kernel, M);
+    p.row_panels = divide_up(M, p.panel_rows);
+    int64_t items = pack_items(&p), count = k_blocks(&p) * items;
+#pragma omp parallel for schedule(dynamic) if (!serial && M * K >= SERIAL_LIMIT)
+    for (int64_t i = 0; i < count; i++)
+        pack_all(&p, i, items, packed);
+}
+
+void lt_gemm(const lt_gemm_call *call)
+{
+    lt_gemm_with(lt_kernels_get(), call);
+}
+
 int64_t lt_gemm_packed_bytes(lt_compute compute, int64_t M, int64_t K)
 {
-    (void)compute;
-    return (M * K * (int64_t)sizeof(float) + 63) & ~(int64_t)63;
+    return lt_gemm_packed_bytes_with(lt_kernels_get(), compute, M, K);
 }
 
 int64_t lt_gemm_scratch_bytes(lt_compute compute, int64_t max_M, int64_t max_K, int threads)
 {
-    return lt_gemm_packed_bytes(compute, max_M, max_K) + 64 * threads;
+    return lt_gemm_scratch_bytes_with(lt_kernels_get(), compute, max_M, max_K, threads);
 }
 
 void lt_gemm_pack_a(lt_compute compute, const lt_matrix *a, bool transpose_a, int64_t M, int64_t K, void *packed,
                     bool serial)
 {
-    (void)serial;
-    lt_gemm_pack_a_ref(compute, a, transpose_a, M, K, packed);
-}
-
-double lt_gemm_peak(lt_compute compute, double seconds)
-{
-    enum { SIZE = 256 };
-    static float a[SIZE * SIZE], b[SIZE * SIZE], c[SIZE * SIZE];
-    lt_matrix ma = lt_matrix_f32(a, SIZE, SIZE), mb = lt_matrix_f32(b, SIZE, SIZE);
-    lt_gemm_call call = {.M = SIZE,
-                         .N = SIZE,
-                         .K = SIZE,
-                         .compute = compute,
-                         .a = &ma,
-                         .b = &mb,
-                         .transpose_b = true,
-                         .c = c,
-                         .c_stride = SIZE,
-                         .alpha = 1};
-    double start = omp_get_wtime(), elapsed = 0;
-    int64_t runs = 0;
-    while (elapsed < seconds || runs == 0) {
-        lt_gemm(&call);
-        runs++;
-        elapsed = omp_get_wtime() - start;
-    }
-    return 2.0 * SIZE * SIZE * SIZE * (double)runs / elapsed;
+    lt_gemm_pack_a_with(lt_kernels_get(), compute, a, transpose_a, M, K, packed, serial);
 }

@@ -4,7 +4,7 @@
 #define LT_SIMD_SETS_H
 
 #include "simd/cpu.h"
-#include "simd/gemm.h"
+#include "simd/gemm_kernel.h"
 #include "simd/kernels.h"
 
 /* Overlays: set the entries that the set has something better for, leave the rest. */
@@ -14,5 +14,20 @@ void lt_ref_overlay(lt_kernels *table);
  * f32. */
 void lt_gemm_ref(const lt_gemm_call *call);
 void lt_gemm_pack_a_ref(lt_compute compute, const lt_matrix *a, bool transpose_a, int64_t M, int64_t K, float *packed);
+
+/* The kernels of the sets. */
+extern const lt_gemm_kernel lt_gemm_f32_avx512, lt_gemm_bf16_avx512, lt_gemm_bf16_avx512bf16;
+
+/* The kernel of a set, or NULL: the definition. */
+const lt_gemm_kernel *lt_sets_gemm(const lt_kernels *set, lt_compute compute);
+
+/* The functions of simd/gemm.h on a set other than the chosen one. */
+void lt_gemm_with(const lt_kernels *set, const lt_gemm_call *call);
+int64_t lt_gemm_packed_bytes_with(const lt_kernels *set, lt_compute compute, int64_t M, int64_t K);
+int64_t lt_gemm_scratch_bytes_with(const lt_kernels *set, lt_compute compute, int64_t max_M, int64_t max_K,
+                                   int threads);
+void lt_gemm_pack_a_with(const lt_kernels *set, lt_compute compute, const lt_matrix *a, bool transpose_a, int64_t M,
+                         int64_t K, void *packed, bool serial);
+double lt_gemm_peak_with(const lt_kernels *set, lt_compute compute, double seconds);
 
 #endif
