@@ -50,6 +50,11 @@ void lt_engine_set_step(lt_engine *e, uint64_t seed, uint64_t step)
     e->ws.training = e->shape.training;
 }
 
+void lt_engine_set_dropout(lt_engine *e, bool on)
+{
+    e->ws.training = on && e->shape.training;
+}
+
 static void index_batch(lt_engine *e, const lt_batch *batch)
 {
     e->batch = batch;

@@ -73,7 +73,7 @@ void lt_engine_add_hidden_gradient(lt_engine *engine, int64_t row, const float *
 
 /* Dropout's place in the run; on for training shapes only. Call before lt_engine_forward. */
 void lt_engine_set_step(lt_engine *engine, uint64_t seed, uint64_t step);
-/* Dropout on (as a training engine opens) or off: a training engine also evaluates in the middle of a run, with
+/* Dropout off (or on again, as lt_engine_set_step leaves it): a training engine also evaluates in the middle of a run, with
  * lt_engine_forward and lt_engine_head without weights. */
 void lt_engine_set_dropout(lt_engine *engine, bool on);
 

@@ -227,14 +227,11 @@ void lt_model_train_tensors(lt_model *m, lt_param_list *params, const char *key_
         train_linear(&w, &m->head);
 }
 
-bool lt_model_trained_load(lt_model *m, lt_param_list *params, lt_error *err)
+void lt_model_trained_plug(lt_model *m, lt_param_list *params)
 {
-    const lt_safetensors *set = lt_weights_set(m->weights);
     for (int i = 0; i < m->trained_count; i++) {
         const lt_trained_tensor *t = &m->trained[i];
         lt_param *param = &params->items[t->param];
-        if (!lt_safetensors_read_f32(set, lt_safetensors_find(set, t->source), param->value, err))
-            return false;
         *t->gradient = param->gradient;
         if (t->vector)
             *t->vector = param->value;
@@ -247,6 +244,17 @@ bool lt_model_trained_load(lt_model *m, lt_param_list *params, lt_error *err)
     if (m->config.tied_head && m->embed.dweight) {
         m->head.weight = m->embed.weight;
         m->head.dweight = m->embed.dweight;
+    }
+}
+
+bool lt_model_trained_load(lt_model *m, lt_param_list *params, lt_error *err)
+{
+    const lt_safetensors *set = lt_weights_set(m->weights);
+    lt_model_trained_plug(m, params);
+    for (int i = 0; i < m->trained_count; i++) {
+        const lt_trained_tensor *t = &m->trained[i];
+        if (!lt_safetensors_read_f32(set, lt_safetensors_find(set, t->source), params->items[t->param].value, err))
+            return false;
     }
     return true;
 }

@@ -54,7 +54,11 @@ void lt_model_each_linear(lt_model *model, lt_linear_visitor visit, void *contex
 void lt_model_train_tensors(lt_model *model, lt_param_list *params, const char *key_prefix,
                             bool (*wanted)(const char *module, void *context), void *context);
 
-/* After lt_param_list_layout: points the layers at the parameters' memory, and fills it from the stored tensors. */
+/* After lt_param_list_layout: points the layers at the parameters' memory, without touching it (so that a plan can be made before
+ * anything is resident). */
+void lt_model_trained_plug(lt_model *model, lt_param_list *params);
+
+/* The same, and fills the memory from the stored tensors. */
 bool lt_model_trained_load(lt_model *model, lt_param_list *params, lt_error *err);
 
 /* Lowest block whose input gradient or parameters are needed: 0 when the embedding is trained, L when only the final norm or the

@@ -9,16 +9,20 @@
 typedef struct lt_evaluate_options {
     const lt_objective *objective;
     const lt_objective_options *objective_options;
-    int64_t pass_tokens;          /* rows are packed up to this many tokens; at least the longest record */
-    /* Called for every record in order, with the log-probabilities of its targets; may be NULL. */
+    int64_t pass_tokens; /* records are packed up to this many tokens: the engine's max_T, at least the longest record */
+    /* Called for every record in order, with the log-probabilities of its targets; false stops. May be NULL. */
     bool (*record)(int64_t index, const float *logp, int64_t targets, void *context, lt_error *err);
-    lt_logits_sink logits;        /* of the first record only; may be NULL. All its rows need a target for all logits. */
-    /* Called after every pass with the tokens done; false stops with LT_ERR_INTERRUPTED; may be NULL. */
+    /* Called after every pass with the tokens done so far; false stops with LT_ERR_INTERRUPTED. May be NULL. */
     bool (*progress)(int64_t done, int64_t total, void *context);
     void *context;
 } lt_evaluate_options;
 
-/* The engine must have room for pass_tokens. */
-bool lt_evaluate(lt_engine *engine, lt_token_store *store, const lt_evaluate_options *options, lt_objective_sums *sums, lt_error *err);
+/* Adds up loss and metrics over all records. Dropout is off afterwards. */
+bool lt_evaluate(lt_engine *engine, lt_token_store *store, const lt_evaluate_options *options, lt_objective_sums *sums,
+                 lt_error *err);
+
+/* The logits of every position of record `index`, whatever of it is trained, through the sink. */
+bool lt_evaluate_logits(lt_engine *engine, lt_token_store *store, int64_t index, lt_logits_sink sink, void *context,
+                        lt_error *err);
 
 #endif

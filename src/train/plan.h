@@ -17,53 +17,62 @@
 #include "train/optimizer.h"
 
 typedef struct lt_plan_request {
-    lt_model *model;             /* adapter attached, parameters registered */
+    lt_model *model;             /* adapter attached, trained tensors plugged in */
     const lt_param_list *params; /* NULL: evaluation, nothing is trained */
-    lt_optimizer *optimizer;     /* NULL with params NULL */
-    lt_loader *loader;
-    int64_t steps;               /* of the run; how far the data is walked through */
+    lt_optimizer *optimizer;     /* not laid out yet; NULL with params NULL */
+    lt_loader *loader;           /* NULL: only least_tokens count */
+    int64_t steps;               /* of the run from the loader's place; how far the data is walked through */
     int64_t least_tokens;        /* room for at least this many tokens (the longest evaluation row) */
-    int64_t least_sequence;
+    int64_t longest_sequence;    /* of all data */
     lt_compute compute;
-    int threads;
-    int activation_bits;         /* 8, 16, 32; 0: 8 with bf16 products, 32 otherwise */
-    bool two_head_passes;        /* the objective needs log-probabilities before weights */
+    int threads;                 /* > 0 */
+    int activation_bits;         /* 8, 16, 32; 0: 8 with bf16 products, 32 with f32 */
     int64_t max_memory_bytes;    /* 0: what the system has available */
     bool measure_speed;          /* run lt_gemm_peak for a moment to predict seconds */
 } lt_plan_request;
 
 /* Bytes by purpose. */
 typedef struct lt_plan_bytes {
-    int64_t process;     /* resident now */
+    int64_t process;     /* resident now, and what threads and code will add */
     int64_t parameters, gradients, optimizer;
     int64_t weights;     /* the window of streamed weights */
     int64_t activations; /* the engine's store */
     int64_t workspace;   /* the rest of the engine */
-    int64_t data, saving;
+    int64_t data;        /* the batch and its log-probabilities */
+    int64_t saving;      /* buffers of a checkpoint being written */
     int64_t total;
 } lt_plan_bytes;
 
+/* What a plan is free to choose. Sums are formed in another order with another choice, so a resumed run takes it from
+ * its checkpoint. */
+typedef struct lt_plan_choice {
+    int64_t pass_tokens; /* a step above this many tokens is cut into passes of whole rows; 0: never */
+    int64_t chunk, head_chunk, keep_all, keep_attention, window_bytes;
+    int activation_bits, input_bits;
+} lt_plan_choice;
+
 typedef struct lt_plan {
-    lt_engine_shape shape;
-    lt_loader_extent extent;
-    int64_t window_bytes;
-    int64_t pass_tokens;       /* 0: a step is one pass */
-    lt_plan_bytes bytes;       /* bytes.total = the predicted peak */
-    int64_t max_memory_bytes;  /* the limit it was made under: --max-memory, or what was available */
+    lt_plan_choice choice;
+    lt_engine_shape shape;     /* as the choice and the data make it */
+    lt_loader_extent extent;   /* of the loader's steps, cut as chosen */
+    lt_plan_bytes bytes;
+    int64_t peak_bytes;        /* predicted: bytes.total, or what the process once was if that was more */
+    int64_t limit_bytes;       /* what it was made under: --max-memory, or what was available */
     double flops_per_step, useful_flops_per_step;
     double flops_per_second;   /* 0 when not measured */
     double seconds_per_step;   /* 0 when not measured */
     int64_t bytes_read_per_step;
-    const char *mode;          /* "keep all", "keep attention", "recompute", "mixed" */
+    const char *mode;          /* "keep-all", "keep-attention", "recompute", "mixed", "forward" */
 } lt_plan;
 
 /* LT_ERR_MEMORY when nothing fits; the message names the least that would. */
 bool lt_plan_make(lt_plan *plan, const lt_plan_request *request, lt_error *err);
 
-/* The part of a plan that results depend on; a resumed run takes it from its checkpoint. New reference. */
-json_t *lt_plan_numerics(const lt_plan *plan);
-/* A plan with those choices given: everything else is measured anew. LT_ERR_MEMORY when they do not fit any more. */
-bool lt_plan_restore(lt_plan *plan, const lt_plan_request *request, const json_t *numerics, lt_error *err);
+json_t *lt_plan_choice_json(const lt_plan_choice *choice); /* new reference */
+bool lt_plan_choice_read(lt_plan_choice *choice, const json_t *json, const char *source, lt_error *err);
+
+/* A plan with the choice given. LT_ERR_MEMORY when it does not fit any more. */
+bool lt_plan_restore(lt_plan *plan, const lt_plan_request *request, const lt_plan_choice *choice, lt_error *err);
 
 /* What `lathe plan --json` prints: peak_bytes, bytes by purpose, seconds_per_step, bytes_read_per_step, mode, and the
  * choices. New reference. */

@@ -1,0 +1,180 @@
+#include "train/plan_cost.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "nn/weights.h"
+#include "train/memory.h"
+
+/* What a run adds to the process besides what is planned piece by piece: code that is touched for the first time, the
+ * tables of jansson and zstd, and for each thread its stack. Measured; see the test of the prediction. */
+static const int64_t PROCESS_GROWTH_BYTES = 3 << 20, THREAD_BYTES = 160 << 10;
+static const int64_t SAVING_BYTES = 3 << 20; /* a zstd compressor at level 1, and its buffers */
+
+/* Of the time that a product of n rows takes at full speed, what fetching and packing the other operand adds: as much
+ * as this many rows more. */
+static const double PACKING_ROWS = 24;
+static const double CACHE_BYTES_PER_SECOND = 8e9, DISK_BYTES_PER_SECOND = 1.2e9;
+static const double PRODUCT_EFFICIENCY = 0.75; /* of lt_gemm_peak, over everything a step does */
+
+/* A trained matrix lies in memory of our own and has no owner. */
+static int64_t streamed(const lt_weight *weight)
+{
+    const lt_matrix *m = &weight->matrix;
+    return weight->owner ? lt_dtype_bytes(m->dtype, m->rows * m->cols) : 0;
+}
+
+static void count_linear(lt_linear *linear, int64_t block, lt_linear_slot slot, void *context)
+{
+    lt_plan_facts *facts = context;
+    (void)slot;
+    const lt_model *model = facts->request->model;
+    if (block == model->config.L) {
+        facts->head_bytes = streamed(&linear->weight);
+        return;
+    }
+    int64_t bytes = streamed(&linear->weight);
+    facts->forward_bytes += bytes;
+    if (block >= model->config.L - facts->trained_layers)
+        facts->backward_bytes += bytes;
+}
+
+static bool count_params(lt_plan_facts *facts, lt_error *err)
+{
+    const lt_plan_request *r = facts->request;
+    if (!r->params)
+        return true;
+    lt_param_list copy = *r->params; /* the layout sets pointers; those of the list itself stay */
+    lt_arena values = lt_arena_measure(), gradients = lt_arena_measure(), state = lt_arena_measure();
+    copy.items = malloc((size_t)(copy.count + 1) * sizeof *copy.items);
+    if (!copy.items)
+        return lt_error_set(err, LT_ERR_MEMORY, "out of memory for the list of trained tensors");
+    memcpy(copy.items, r->params->items, (size_t)copy.count * sizeof *copy.items);
+    lt_param_list_layout(&copy, &values, &gradients);
+    bool ok = lt_optimizer_layout(r->optimizer, &copy, &state, err);
+    free(copy.items);
+    facts->parameter_bytes = values.used;
+    facts->gradient_bytes = gradients.used;
+    facts->optimizer_bytes = state.used;
+    return ok;
+}
+
+bool lt_plan_facts_gather(lt_plan_facts *facts, const lt_plan_request *request, lt_error *err)
+{
+    *facts = (lt_plan_facts){.request = request, .training = request->params != NULL};
+    lt_model *model = request->model;
+    facts->trained_layers = facts->training ? model->config.L - lt_model_lowest_trained(model) : 0;
+    if (!count_params(facts, err))
+        return false;
+    lt_model_each_linear(model, count_linear, facts);
+    facts->block_bytes = (facts->forward_bytes + model->config.L - 1) / model->config.L;
+    int64_t memory = (int64_t)sysconf(_SC_PHYS_PAGES) * (int64_t)sysconf(_SC_PAGESIZE);
+    facts->larger_than_memory = facts->forward_bytes + facts->head_bytes > memory / 10 * 7;
+    lt_memory_trim();
+    facts->process_bytes = lt_memory_resident() + PROCESS_GROWTH_BYTES + request->threads * THREAD_BYTES;
+    return true;
+}
+
+static int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
+static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
+
+lt_engine_shape lt_plan_shape(const lt_plan_facts *facts, const lt_plan_choice *choice, const lt_loader_extent *extent,
+                              int threads)
+{
+    const lt_plan_request *r = facts->request;
+    int64_t T = max64(extent->pass_tokens, r->least_tokens);
+    return (lt_engine_shape){
+        .compute = r->compute,
+        .threads = threads,
+        .training = facts->training,
+        .max_T = T,
+        .max_sequence = r->longest_sequence,
+        .chunk = min64(choice->chunk, T),
+        .head_chunk = min64(choice->head_chunk, T),
+        .activation_bits = choice->activation_bits,
+        .input_bits = choice->input_bits,
+        .keep_all = choice->keep_all,
+        .keep_attention = choice->keep_attention,
+    };
+}
+
+lt_plan_bytes lt_plan_count(const lt_plan_facts *facts, const lt_engine_shape *shape, const lt_plan_choice *choice,
+                            const lt_loader_extent *extent)
+{
+    lt_engine_bytes engine = lt_engine_measure(facts->request->model, shape);
+    lt_arena data = lt_arena_measure();
+    lt_step_batch batch;
+    if (facts->request->loader)
+        lt_step_batch_layout(&batch, extent, &data);
+    lt_plan_bytes bytes = {
+        .process = facts->process_bytes,
+        .parameters = facts->parameter_bytes,
+        .gradients = facts->gradient_bytes,
+        .optimizer = facts->optimizer_bytes,
+        .weights = min64(choice->window_bytes, facts->forward_bytes + facts->head_bytes),
+        .activations = engine.store,
+        .workspace = engine.total - engine.store,
+        .data = data.used + 2 * lt_align_up(shape->max_T * (int64_t)sizeof(float)), /* log-probabilities and weights */
+        .saving = facts->training ? SAVING_BYTES : 0,
+    };
+    bytes.total = bytes.process + bytes.parameters + bytes.gradients + bytes.optimizer + bytes.weights +
+                  bytes.activations + bytes.workspace + bytes.data + bytes.saving;
+    return bytes;
+}
+
+/* Tokens and targets of a mean pass, and passes of a step; without a loader, of an evaluation pass. */
+static void mean_pass(const lt_plan_facts *facts, const lt_loader_extent *extent, double *passes, double *tokens,
+                      double *targets)
+{
+    *passes = facts->request->loader ? extent->mean_passes : 1;
+    *tokens = facts->request->loader ? extent->mean_tokens / *passes : (double)facts->request->least_tokens;
+    *targets = facts->request->loader ? extent->mean_targets / *passes : *tokens;
+}
+
+int64_t lt_plan_traffic(const lt_plan_facts *facts, const lt_plan_choice *choice, const lt_loader_extent *extent)
+{
+    double passes, tokens, targets;
+    mean_pass(facts, extent, &passes, &tokens, &targets);
+    double window = (double)choice->window_bytes, head = (double)facts->head_bytes;
+    double blocks = (double)(facts->forward_bytes + facts->backward_bytes);
+    if (blocks + head <= window)
+        return 0; /* read once in the run, not once a step */
+    double chunks = targets / (double)choice->head_chunk;
+    double again = head > window ? head * ((facts->training ? 2 : 1) * (chunks < 1 ? 1 : chunks)) : head;
+    return (int64_t)(passes * (blocks + again));
+}
+
+double lt_plan_flops(const lt_plan_facts *facts, const lt_engine_shape *shape, const lt_loader_extent *extent, double *useful)
+{
+    double passes, tokens, targets;
+    mean_pass(facts, extent, &passes, &tokens, &targets);
+    /* The engine counts attention as if every token were in a sequence of max_sequence; what the data has is their mean
+     * square. */
+    lt_engine_shape mean = *shape;
+    if (facts->request->loader && extent->mean_tokens > 0)
+        mean.max_sequence = (int64_t)(extent->mean_squares / extent->mean_tokens + 0.5);
+    double flops = lt_engine_flops(&mean, facts->request->model, (int64_t)(tokens + 0.5), (int64_t)(targets + 0.5), useful);
+    if (useful)
+        *useful *= passes;
+    return flops * passes;
+}
+
+double lt_plan_seconds(const lt_plan_facts *facts, const lt_engine_shape *shape, const lt_plan_choice *choice,
+                       const lt_loader_extent *extent, double flops_per_second)
+{
+    double passes, tokens, targets;
+    mean_pass(facts, extent, &passes, &tokens, &targets);
+    double rows = tokens < (double)shape->chunk ? tokens : (double)shape->chunk;
+    double head_rows = targets < (double)shape->head_chunk ? targets : (double)shape->head_chunk;
+    double head = passes * targets * 2 * (double)(facts->request->model->config.V * facts->request->model->config.C) *
+                  (facts->training ? 2 : 1);
+    double body = lt_plan_flops(facts, shape, extent, NULL) - head;
+    double work = body * (1 + PACKING_ROWS / (rows + 1)) + head * (1 + PACKING_ROWS / (head_rows + 1));
+    double compute = work / (flops_per_second * PRODUCT_EFFICIENCY);
+    double traffic = (double)lt_plan_traffic(facts, choice, extent);
+    if (!facts->larger_than_memory)
+        return compute + 0.5 * traffic / CACHE_BYTES_PER_SECOND; /* mapping pages takes a core from the products */
+    double disk = traffic / DISK_BYTES_PER_SECOND;
+    return compute > disk ? compute : disk;
+}
