@@ -8,7 +8,7 @@
 #include "core/error.h"
 
 /* identifier, variable suffix; in the order of `lathe --help` */
-#define LT_COMMANDS(X) X(DOCTOR, doctor)
+#define LT_COMMANDS(X) X(INSPECT, inspect) X(DOCTOR, doctor)
 
 typedef enum lt_command_id {
 #define X(id, name) LT_COMMAND_##id,

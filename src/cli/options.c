@@ -239,11 +239,15 @@ static bool read_arguments(reader *in, lt_error *err)
 
 static bool check_required(const lt_options *options, lt_error *err)
 {
+    const lt_command *command = options->command;
     const lt_option *option;
-    for (int i = 0; (option = lt_option_at(i)); i++)
-        if ((option->required >> options->command->id & 1) && options->origin[i] == LT_ORIGIN_DEFAULT)
-            return lt_error_set(err, LT_ERR_USAGE, "%s needs --%s %s: %s", options->command->name, option->name,
-                                option->value, option->help);
+    for (int i = 0; (option = lt_option_at(i)); i++) {
+        if (!(option->required >> command->id & 1) || options->origin[i] != LT_ORIGIN_DEFAULT)
+            continue;
+        bool operand = command->operand && strcmp(command->operand, option->name) == 0;
+        return lt_error_set(err, LT_ERR_USAGE, "%s needs %s%s%s%s: %s", command->name, operand ? "" : "--",
+                            operand ? "" : option->name, operand ? "" : " ", option->value, option->help);
+    }
     return true;
 }
 

@@ -27,7 +27,12 @@
 #define ALL (~UINT64_C(0))
 
 /* clang-format off */
+#define GROUP .group = LT_GROUP_INPUT
 static const lt_option table[] = {
+    {"model", TEXT(model, "PATH"), GROUP, FLAGS(LT_OPTION_NOT_IN_RECIPE), FOR(LT_ON(INSPECT)), NEEDED(LT_ON(INSPECT)),
+     .help = "folder of a model, an adapter or a run, or a .safetensors file"},
+#undef GROUP
+
 #define GROUP .group = LT_GROUP_MACHINE
     {"threads", INT(threads, 0, 256), INITIALLY("0"), SHOWN("one per core"), GROUP, FOR(LT_ON(DOCTOR)),
      .help = "threads that compute"},
@@ -36,7 +41,7 @@ static const lt_option table[] = {
 #define GROUP .group = LT_GROUP_GENERAL
     {"config", TEXT(config, "FILE"), GROUP, FLAGS(LT_OPTION_NOT_IN_RECIPE), FOR(ALL),
      .help = "recipe: a YAML file of these options, with underscores; flags win over it"},
-    {"json", BOOL(json), GROUP, FLAGS(LT_OPTION_NOT_IN_RECIPE), FOR(LT_ON(DOCTOR)),
+    {"json", BOOL(json), GROUP, FLAGS(LT_OPTION_NOT_IN_RECIPE), FOR(LT_ON(DOCTOR) | LT_ON(INSPECT)),
      .help = "the result as one JSON object on standard output"},
     {"help", BOOL(help), GROUP, FLAGS(LT_OPTION_NOT_IN_RECIPE), FOR(ALL), .help = "this page"},
 #undef GROUP
