@@ -13,7 +13,7 @@
 static int64_t u_bytes(const lt_lora_linear *lora, int64_t T) { return lt_align_up(T * lora->R * (int64_t)sizeof(float)); }
 static int64_t x_bytes(const lt_linear *linear, int64_t T) { return lt_align_up(T * linear->K * (int64_t)sizeof(float)); }
 
-static int64_t scratch_bytes(const lt_linear_hook *hook, const lt_linear *linear, int64_t T)
+int64_t lt_lora_linear_scratch_bytes(const lt_linear_hook *hook, const lt_linear *linear, int64_t T)
 {
     const lt_lora_linear *lora = (const lt_lora_linear *)hook;
     return 2 * u_bytes(lora, T) + (lora->dropout > 0 ? 2 * x_bytes(linear, T) : 0);
@@ -68,7 +68,7 @@ static float *down(const lt_lora_linear *lora, const lt_linear *linear, lt_works
     return u;
 }
 
-static void forward(lt_linear_hook *hook, const lt_linear *linear, lt_workspace *ws, const lt_linear_io *io)
+void lt_lora_linear_forward(lt_linear_hook *hook, const lt_linear *linear, lt_workspace *ws, const lt_linear_io *io)
 {
     const lt_lora_linear *lora = (const lt_lora_linear *)hook;
     int64_t mark = lt_arena_mark(ws->arena), N = linear->N, R = lora->R;
@@ -98,7 +98,7 @@ static void input_gradient(const lt_lora_linear *lora, const lt_linear *linear, 
     apply_dropout(lora, linear, ws, io->T, full, K, io->dx, io->dx_stride, true);
 }
 
-static void backward(lt_linear_hook *hook, const lt_linear *linear, lt_workspace *ws, const lt_linear_io *io)
+void lt_lora_linear_backward(lt_linear_hook *hook, const lt_linear *linear, lt_workspace *ws, const lt_linear_io *io)
 {
     const lt_lora_linear *lora = (const lt_lora_linear *)hook;
     int64_t mark = lt_arena_mark(ws->arena), N = linear->N, K = linear->K, R = lora->R, T = io->T;
@@ -120,5 +120,6 @@ static void backward(lt_linear_hook *hook, const lt_linear *linear, lt_workspace
 void lt_lora_linear_init(lt_lora_linear *lora, int64_t R, float scale, float dropout)
 {
     assert(R > 0 && dropout >= 0 && dropout < 1);
-    *lora = (lt_lora_linear){.hook = {forward, backward, scratch_bytes, false, true}, .R = R, .scale = scale, .dropout = dropout};
+    *lora = (lt_lora_linear){.hook = {lt_lora_linear_forward, lt_lora_linear_backward,
+                                      lt_lora_linear_scratch_bytes, false, true}, .R = R, .scale = scale, .dropout = dropout};
 }
