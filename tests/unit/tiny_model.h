@@ -45,14 +45,11 @@ static inline lt_config tiny_config(void)
 
 static inline void tiny_add(tiny_tensor *list, int *n, const char *pattern, int64_t layer, const char *suffix, int dims, int64_t a, int64_t b)
 {
-    char name[128];
-    const char *mark = strstr(pattern, "%d");
-    if (mark)
-        snprintf(name, sizeof name, "%.*s%d%s%s", (int)(mark - pattern), pattern, (int)layer, mark + 2, suffix);
-    else
-        snprintf(name, sizeof name, "%s%s", pattern, suffix);
     tiny_tensor *t = &list[(*n)++];
-    snprintf(t->name, sizeof t->name, "%s", name);
+    const char *mark = strstr(pattern, "%d");
+    int length = mark ? snprintf(t->name, sizeof t->name, "%.*s%d%s%s", (int)(mark - pattern), pattern, (int)layer, mark + 2, suffix)
+                      : snprintf(t->name, sizeof t->name, "%s%s", pattern, suffix);
+    cr_assert_lt(length, (int)sizeof t->name);
     t->dims = dims;
     t->shape[0] = a;
     t->shape[1] = b;
