@@ -14,6 +14,17 @@ static bool always(const lt_cpu *cpu)
     return true;
 }
 
+/* The AVX2 set is written with SIMDe, which runs everywhere; on x86-64 it is compiled to the instructions themselves.
+ */
+static bool has_avx2(const lt_cpu *cpu)
+{
+#if defined(__x86_64__)
+    return cpu->avx2;
+#else
+    return always(cpu);
+#endif
+}
+
 #if defined(__x86_64__)
 static bool has_avx512(const lt_cpu *cpu)
 {
@@ -36,6 +47,7 @@ typedef struct kernel_set {
 
 static const kernel_set sets[] = {
     {"ref", always, lt_ref_overlay, false, {NULL, NULL}},
+    {"avx2", has_avx2, NULL, false, {&lt_gemm_f32_avx2, &lt_gemm_bf16_avx2}},
 #if defined(__x86_64__)
     {"avx512", has_avx512, NULL, false, {&lt_gemm_f32_avx512, &lt_gemm_bf16_avx512}},
     {"avx512bf16", has_avx512bf16, NULL, true, {NULL, &lt_gemm_bf16_avx512bf16}},

@@ -16,6 +16,7 @@ void lt_gemm_ref(const lt_gemm_call *call);
 void lt_gemm_pack_a_ref(lt_compute compute, const lt_matrix *a, bool transpose_a, int64_t M, int64_t K, float *packed);
 
 /* The kernels of the sets. */
+extern const lt_gemm_kernel lt_gemm_f32_avx2, lt_gemm_bf16_avx2;
 extern const lt_gemm_kernel lt_gemm_f32_avx512, lt_gemm_bf16_avx512, lt_gemm_bf16_avx512bf16;
 
 /* The kernel of a set, or NULL: the definition. */
