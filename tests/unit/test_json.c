@@ -1,5 +1,6 @@
 #include <criterion/criterion.h>
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "formats/json.h"
@@ -95,5 +96,31 @@ Test(json, a_long_name_does_not_overflow_the_message)
     name[900] = '\0';
     cr_assert_not(lt_json_get_bool(&inner, name, &flag, &err));
     cr_assert(strstr(err.message, "expected true or false, found an integer"), "%s", err.message);
+    json_decref(root);
+}
+
+Test(json, writes_as_python_does)
+{
+    static const struct {
+        double value;
+        const char *text;
+    } numbers[] = {
+        {0, "0.0"}, {-0.0, "-0.0"}, {16, "16.0"}, {0.05, "0.05"}, {1.0 / 3, "0.3333333333333333"}, {1e-4, "0.0001"}, {1e-5, "1e-05"},
+        {123456.75, "123456.75"}, {1e15, "1000000000000000.0"}, {1e16, "1e+16"}, {1.2345678901234567e17, "1.2345678901234566e+17"},
+        {5e-324, "5e-324"}, {1.7976931348623157e308, "1.7976931348623157e+308"}, {0.1 + 0.2, "0.30000000000000004"}, {100, "100.0"},
+    };
+    char number[32];
+    lt_error err;
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        lt_json_real_text(numbers[i].value, number);
+        cr_assert_str_eq(number, numbers[i].text);
+    }
+    json_t *root = parse("{\"b\":[1,[],{},-2.5],\"a\":\"\\u00e9\\ud83d\\ude00\\u007f\\u0001\\n\\\"\\\\/\",\"c\":{\"d\":null}}", &err);
+    char *sorted = lt_json_text(root, 2, true), *flat = lt_json_text(root, 0, false);
+    cr_assert_str_eq(sorted, "{\n  \"a\": \"\\u00e9\\ud83d\\ude00\\u007f\\u0001\\n\\\"\\\\/\",\n  \"b\": [\n    1,\n    [],\n    {},\n"
+                             "    -2.5\n  ],\n  \"c\": {\n    \"d\": null\n  }\n}");
+    cr_assert_str_eq(flat, "{\"b\": [1, [], {}, -2.5], \"a\": \"\\u00e9\\ud83d\\ude00\\u007f\\u0001\\n\\\"\\\\/\", \"c\": {\"d\": null}}");
+    free(sorted);
+    free(flat);
     json_decref(root);
 }
