@@ -43,14 +43,20 @@ typedef struct kernel_set {
     void (*overlay)(lt_kernels *table);
     bool bf16_products;
     const lt_gemm_kernel *gemm[2]; /* by lt_compute; NULL: as the set before */
+    const lt_panel_kernels *panel[2];
 } kernel_set;
 
 static const kernel_set sets[] = {
-    {"ref", always, lt_ref_overlay, false, {NULL, NULL}},
-    {"avx2", has_avx2, NULL, false, {&lt_gemm_f32_avx2, &lt_gemm_bf16_avx2}},
+    {"ref", always, lt_ref_overlay, false, {NULL, NULL}, {&lt_ref_panel_f32, &lt_ref_panel_bf16}},
+    {"avx2", has_avx2, NULL, false, {&lt_gemm_f32_avx2, &lt_gemm_bf16_avx2}, {NULL, NULL}},
 #if defined(__x86_64__)
-    {"avx512", has_avx512, NULL, false, {&lt_gemm_f32_avx512, &lt_gemm_bf16_avx512}},
-    {"avx512bf16", has_avx512bf16, NULL, true, {NULL, &lt_gemm_bf16_avx512bf16}},
+    {"avx512",
+     has_avx512,
+     NULL,
+     false,
+     {&lt_gemm_f32_avx512, &lt_gemm_bf16_avx512},
+     {&lt_panel_f32_avx512, &lt_panel_bf16_avx512}},
+    {"avx512bf16", has_avx512bf16, NULL, true, {NULL, &lt_gemm_bf16_avx512bf16}, {NULL, &lt_panel_bf16_avx512bf16}},
 #endif
 };
 
@@ -78,6 +84,8 @@ static void fill_tables(void)
             sets[i].overlay(&table);
         for (int compute = 0; compute < 2; compute++)
             gemms[i][compute] = gemm[compute] = sets[i].gemm[compute] ? sets[i].gemm[compute] : gemm[compute];
+        for (int compute = 0; compute < 2; compute++)
+            table.panel[compute] = sets[i].panel[compute] ? sets[i].panel[compute] : table.panel[compute];
         table.name = sets[i].name;
         table.bf16_products = sets[i].bf16_products;
         tables[i] = table;

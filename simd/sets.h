@@ -6,6 +6,7 @@
 #include "simd/cpu.h"
 #include "simd/gemm_kernel.h"
 #include "simd/kernels.h"
+#include "simd/panel.h"
 
 /* Overlays: set the entries that the set has something better for, leave the rest. */
 void lt_ref_overlay(lt_kernels *table);
@@ -18,6 +19,8 @@ void lt_gemm_pack_a_ref(lt_compute compute, const lt_matrix *a, bool transpose_a
 /* The kernels of the sets. */
 extern const lt_gemm_kernel lt_gemm_f32_avx2, lt_gemm_bf16_avx2;
 extern const lt_gemm_kernel lt_gemm_f32_avx512, lt_gemm_bf16_avx512, lt_gemm_bf16_avx512bf16;
+extern const lt_panel_kernels lt_ref_panel_f32, lt_ref_panel_bf16; /* of bf16 compute: f32 numbers, rounded */
+extern const lt_panel_kernels lt_panel_f32_avx512, lt_panel_bf16_avx512, lt_panel_bf16_avx512bf16;
 
 /* The kernel of a set, or NULL: the definition. */
 const lt_gemm_kernel *lt_sets_gemm(const lt_kernels *set, lt_compute compute);

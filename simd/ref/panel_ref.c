@@ -1,5 +1,5 @@
 /* The definition of the panel kernels. Operands are f32; for bf16 compute they hold numbers rounded to bf16. */
-#include "simd/ref/ref.h"
+#include "simd/sets.h"
 
 #include <assert.h>
 #include <math.h>

@@ -4,7 +4,6 @@
 #define LT_SIMD_REF_H
 
 #include "simd/kernels.h"
-#include "simd/panel.h"
 
 void lt_ref_f32_to_bf16(const float *in, uint16_t *out, int64_t n);
 void lt_ref_bf16_to_f32(const uint16_t *in, float *out, int64_t n);
@@ -33,7 +32,5 @@ void lt_ref_quantize_q8(const float *in, int8_t *codes, uint16_t *scales_bf16, i
 void lt_ref_dequantize_q8(const int8_t *codes, const uint16_t *scales_bf16, float *out, int64_t n);
 
 void lt_ref_adamw(float *param, float *m, float *v, const float *gradient, const lt_adamw_step *step, int64_t n);
-
-extern const lt_panel_kernels lt_ref_panel_f32, lt_ref_panel_bf16; /* of bf16 compute: f32 numbers, rounded */
 
 #endif

@@ -25,6 +25,5 @@ void lt_ref_overlay(lt_kernels *table)
         .quantize_q8 = lt_ref_quantize_q8,
         .dequantize_q8 = lt_ref_dequantize_q8,
         .adamw = lt_ref_adamw,
-        .panel = {&lt_ref_panel_f32, &lt_ref_panel_bf16},
     };
 }
