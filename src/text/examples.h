@@ -60,7 +60,7 @@ typedef struct lt_example {
                             * -100 does not count, the first token may); otherwise NULL */
     const int32_t *type_ids; /* (Σ lengths) the row's token_type_ids, or NULL */
     int32_t prompt;          /* preferences: so many tokens both sequences begin with, untrained */
-    float value;             /* unpaired preferences: 1 good, 0 bad; preferences: margin; else 0 */
+    float value;             /* unpaired preferences: 1 good, 0 bad; preferences: margin; integer label; else 0 */
     const char *label_text;  /* labelled rows: the label, when it is a string */
     int64_t label;           /* labelled rows: the label, when it is an integer */
     bool truncated;

@@ -135,7 +135,8 @@ static json_t *call_message(const json_t *text)
     return message;
 }
 
-static json_t *sharegpt_message(const lt_json *at, const lt_json *from, bool calls_as_text, lt_error *err)
+static json_t *sharegpt_message(const lt_json *at, const lt_json *from, const lt_examples_row_options *options,
+                                lt_error *err)
 {
     const char *name, *unused, *role = NULL;
     lt_json value;
@@ -155,7 +156,7 @@ static json_t *sharegpt_message(const lt_json *at, const lt_json *from, bool cal
     }
     if (!lt_json_string(&value, &unused, err))
         return NULL;
-    bool is_call = !strcmp(name, "function_call") && !calls_as_text;
+    bool is_call = !strcmp(name, "function_call") && !options->calls_as_text;
     json_t *message =
         is_call ? call_message(value.value) : json_pack("{s:s,s:O}", "role", role, "content", value.value);
     if (!message && is_call)
@@ -166,7 +167,7 @@ static json_t *sharegpt_message(const lt_json *at, const lt_json *from, bool cal
     return message;
 }
 
-json_t *lt_examples_message(const lt_json *at, bool calls_as_text, lt_error *err)
+json_t *lt_examples_message(const lt_json *at, const lt_examples_row_options *options, lt_error *err)
 {
     lt_json speaker;
     if (!lt_json_object(at, err))
@@ -174,13 +175,32 @@ json_t *lt_examples_message(const lt_json *at, bool calls_as_text, lt_error *err
     if (lt_json_member(at, "role", &speaker))
         return openai_message(at, &speaker, err);
     if (lt_json_member(at, "from", &speaker))
-        return sharegpt_message(at, &speaker, calls_as_text, err);
+        return sharegpt_message(at, &speaker, options, err);
     lt_json_error(at, err, LT_ERR_FORMAT,
                   "expected a message {role, content} or {from, value}, found neither role nor from");
     return NULL;
 }
 
-json_t *lt_examples_messages(const lt_json *at, bool calls_as_text, lt_error *err)
+/* Gives calls ids, and the results that follow them, in order. Only turns made here are changed. */
+static bool add_call_ids(const json_t *from, json_t *messages)
+{
+    int made = 0, answered = 0;
+    for (size_t i = 0; i < json_array_size(messages); i++) {
+        json_t *message = json_array_get(messages, i), *calls = json_object_get(message, "tool_calls");
+        if (!json_object_get(json_array_get(from, i), "from"))
+            continue;
+        for (size_t k = 0; k < json_array_size(calls); k++)
+            if (json_object_set_new(json_array_get(calls, k), "id", json_sprintf("call%05d", made++)))
+                return false;
+        const char *role = json_string_value(json_object_get(message, "role"));
+        if (role && !strcmp(role, "tool") && answered < made &&
+            json_object_set_new(message, "tool_call_id", json_sprintf("call%05d", answered++)))
+            return false;
+    }
+    return true;
+}
+
+json_t *lt_examples_messages(const lt_json *at, const lt_examples_row_options *options, lt_error *err)
 {
     if (!lt_json_array(at, err))
         return NULL;
@@ -191,7 +211,7 @@ json_t *lt_examples_messages(const lt_json *at, bool calls_as_text, lt_error *er
     json_t *messages = json_array();
     for (size_t i = 0; messages && i < json_array_size(at->value); i++) {
         lt_json element = lt_json_element(at, i);
-        json_t *message = lt_examples_message(&element, calls_as_text, err);
+        json_t *message = lt_examples_message(&element, options, err);
         if (!message) {
             json_decref(messages);
             return NULL;
@@ -200,6 +220,10 @@ json_t *lt_examples_messages(const lt_json *at, bool calls_as_text, lt_error *er
             json_decref(messages);
             messages = NULL;
         }
+    }
+    if (messages && options->call_ids && !add_call_ids(at->value, messages)) {
+        json_decref(messages);
+        messages = NULL;
     }
     if (!messages)
         lt_json_error(at, err, LT_ERR_MEMORY, "out of memory");

@@ -83,17 +83,16 @@ static json_t *split_off(json_t *list, size_t from)
 /* One turn or several: a string is a turn of `role`, a list and a single object are messages. */
 static json_t *turns(maker *m, const lt_json *at, const char *role)
 {
-    bool as_text = m->options->calls_as_text;
     json_t *made;
     if (json_is_string(at->value))
         made = list_of_one(message(role, (json_t *)at->value));
     else if (json_is_object(at->value)) {
-        json_t *one = lt_examples_message(at, as_text, m->err);
+        json_t *one = lt_examples_message(at, m->options, m->err);
         if (!one)
             return NULL;
         made = list_of_one(one);
     } else if (json_is_array(at->value))
-        return lt_examples_messages(at, as_text, m->err);
+        return lt_examples_messages(at, m->options, m->err);
     else {
         lt_json_error(at, m->err, LT_ERR_FORMAT, "expected a string or a list of messages, found %s",
                       lt_json_type_name(at->value));
@@ -111,7 +110,7 @@ static bool conversation(maker *m, const char *key, json_t **out)
     json_t *system;
     if (!lt_json_member(&m->row, key, &at))
         return lt_json_error(&m->row, m->err, LT_ERR_FORMAT, "expected a field '%s', found none", key);
-    *out = lt_examples_messages(&at, m->options->calls_as_text, m->err);
+    *out = lt_examples_messages(&at, m->options, m->err);
     if (!*out)
         return false;
     if (strcmp(key, "conversations"))

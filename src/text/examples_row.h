@@ -40,6 +40,7 @@ typedef struct lt_examples_row {
 typedef struct lt_examples_row_options {
     bool has_template;  /* instruction rows become conversations */
     bool calls_as_text; /* function_call turns keep their text: the template would not show tool_calls */
+    bool call_ids;      /* ShareGPT calls and their results get ids: the template asks for them */
 } lt_examples_row_options;
 
 /* Not for rows of token ids. *out is owned: free it with lt_examples_row_free. Errors name file, line and field. */

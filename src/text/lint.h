@@ -42,7 +42,7 @@ typedef struct lt_lint_report {
     size_t shown_count;
 } lt_lint_report;
 
-enum { LT_LINT_HASHES_MAX = 1 << 22 };
+enum { LT_LINT_HASHES_MAX = 1 << 21 };
 
 /* Reads all examples. A data set that is well-formed but bad is a report, not an error; see lt_lint_failed. On failure
  * the report is empty. */
