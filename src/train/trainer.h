@@ -22,6 +22,7 @@ typedef struct lt_progress {
     double epoch, loss, learning_rate, grad_norm;
     double tokens_per_second, elapsed_seconds, eta_seconds;
     int64_t rss_bytes;
+    int64_t planned_bytes; /* the peak of the plan; 0: there is none yet */
 } lt_progress;
 
 typedef void (*lt_progress_sink)(const lt_progress *progress, void *context);
