@@ -38,7 +38,7 @@ void lt_run_show(const lt_run *run, const char *phase, int64_t done, int64_t tot
         .phase = phase,
         .done = done,
         .total = total,
-        .epoch = run->train ? lt_run_epoch(run) : 0,
+        .epoch = run->total_steps ? lt_run_epoch(run) : 0, /* 0 while rows are still read */
         .loss = run->last.loss,
         .learning_rate = run->last.learning_rate,
         .grad_norm = run->last.grad_norm,
@@ -145,8 +145,6 @@ bool lt_run_write_trainer_state(const lt_run *run, const char *folder, lt_error 
            lt_trainer_state_write(&state, folder, metrics, err);
 }
 
-static const char *const method_names[] = {[LT_METHOD_LORA] = "lora", [LT_METHOD_FULL] = "full"};
-
 bool lt_run_write_summary(const lt_run *run, lt_train_result *result, lt_error *err)
 {
     const lt_train_options *o = run->options;
@@ -166,7 +164,7 @@ bool lt_run_write_summary(const lt_run *run, lt_train_result *result, lt_error *
     };
     json_t *out = json_pack(
         "{s:s,s:s,s:s,s:s,s:I,s:f,s:I,s:I,s:f,s:f,s:I,s:I,s:o,s:o,s:o,s:I,s:I,s:s,s:s,s:s,s:i}", "command", o->command,
-        "model", o->model, "method", method_names[o->method], "objective", o->objective->name, "steps",
+        "model", o->model, "method", lt_tuning_name(run->tuning), "objective", o->objective->name, "steps",
         (json_int_t)result->steps, "epochs", lt_run_epoch(run), "tokens", (json_int_t)result->tokens, "trained_tokens",
         (json_int_t)result->trained_tokens, "seconds", result->seconds, "tokens_per_second", result->tokens_per_second,
         "peak_rss_bytes", (json_int_t)result->peak_rss_bytes, "planned_peak_bytes", (json_int_t)result->planned_peak_bytes,

@@ -132,7 +132,8 @@ static bool train(lt_run *run, lt_error *err)
             return err && err->status == LT_ERR_INTERRUPTED ? interrupted(run, err) : false;
         }
     }
-    return true;
+    /* Resumed from a checkpoint of the last step, whose evaluation was interrupted. */
+    return !run->eval || run->eval_step == run->at.step || lt_run_evaluate(run, err);
 }
 
 /* ---- from options to the finished folder ---- */

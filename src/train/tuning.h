@@ -24,6 +24,8 @@ bool lt_tuning_save(const lt_tuning *tuning, const lt_param_list *params, lt_dty
 /* What a finished run has besides (the tokenizer of a fully trained model). */
 bool lt_tuning_save_companions(const lt_tuning *tuning, const char *folder, lt_error *err);
 
+const char *lt_tuning_name(const lt_tuning *tuning); /* "lora", "full" */
+
 /* Probability with which the method drops elements while it trains: resuming with another one changes the numbers. */
 double lt_tuning_dropout(const lt_tuning *tuning);
 
