@@ -56,7 +56,7 @@ UNIT_OBJ := $(UNIT_SRC:%.c=$(BUILD)/%.o)
 all: $(BUILD)/lathe $(BUILD)/liblathe.a
 
 help:
-	@sed -n 's/^## //p' Makefile
+	@sed -n 's/^## //p' Makefile scripts/*.mk
 
 ## all            build the program and the library (default)
 ## setup          install the packages that the build needs
