@@ -25,26 +25,34 @@ static const int64_t default_shard_bytes = 5000000000;
 
 /* Files that make a model usable beside its weights; those that lie with the configuration are copied. */
 static const char *const companions[] = {
-    "tokenizer.json",          "tokenizer_config.json", "tokenizer.model",       "special_tokens_map.json",
-    "added_tokens.json",       "vocab.json",            "merges.txt",            "vocab.txt",
-    "chat_template.jinja",     "chat_template.json",    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "tokenizer.model",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+    "vocab.txt",
+    "chat_template.jinja",
+    "chat_template.json",
+    "generation_config.json",
 };
 
 enum { COMPANIONS = sizeof companions / sizeof *companions };
 
 typedef struct creation {
     const lt_init_options *options;
-    char source[4096];          /* the config.json */
+    char source[4096]; /* the config.json */
     char source_folder[4096];
-    char output[4000];          /* options->output without a slash at its end */
-    char folder[4096];          /* where everything is written until it is complete */
+    char output[4000]; /* options->output without a slash at its end */
+    char folder[4096]; /* where everything is written until it is complete */
     json_t *root;
     lt_config config;
     lt_dtype dtype;
-    double deviation;           /* initializer_range */
+    double deviation; /* initializer_range */
     lt_config_tensor *tensors;
     int64_t count;
-    int *shard;                 /* of each tensor */
+    int *shard; /* of each tensor */
     int shards;
     int64_t parameters, bytes, done;
     lt_init_normal normal;
@@ -68,7 +76,8 @@ static bool find_source(creation *job, lt_error *err)
     if (strlen(config) >= sizeof job->source)
         return lt_error_set(err, LT_ERR_USAGE, "path of %zu bytes is too long", strlen(config));
     strcpy(job->source, config);
-    snprintf(job->source_folder, sizeof job->source_folder, "%.*s", slash ? (int)(slash - config) + 1 : 1, slash ? config : ".");
+    snprintf(job->source_folder, sizeof job->source_folder, "%.*s", slash ? (int)(slash - config) + 1 : 1,
+             slash ? config : ".");
     return true;
 }
 
@@ -88,8 +97,8 @@ static bool choose_dtype(creation *job, const lt_json *top, lt_error *err)
         if (!strcmp(known[i].name, name))
             job->dtype = known[i].dtype;
     return job->dtype != LT_DTYPE_COUNT ||
-           lt_json_error(top, err, LT_ERR_UNSUPPORTED, "weights of type \"%.40s\" are not written (float32, bfloat16 and float16 are)",
-                         name);
+           lt_json_error(top, err, LT_ERR_UNSUPPORTED,
+                         "weights of type \"%.40s\" are not written (float32, bfloat16 and float16 are)", name);
 }
 
 static bool read_source(creation *job, lt_error *err)
@@ -110,8 +119,8 @@ static bool read_source(creation *job, lt_error *err)
     if (job->deviation == 0) /* as transformers */
         job->deviation = 0.02;
     if (!(job->deviation > 0) || job->deviation > 1e3)
-        return lt_json_error(&top, err, LT_ERR_FORMAT, "field 'initializer_range': expected a positive number, found %g",
-                             job->deviation);
+        return lt_json_error(&top, err, LT_ERR_FORMAT,
+                             "field 'initializer_range': expected a positive number, found %g", job->deviation);
     return lt_config_tensors(&job->config, &job->tensors, &job->count, err);
 }
 
@@ -167,8 +176,8 @@ static bool prepare_folder(creation *job, lt_error *err)
     if (!lt_file_make_folder(job->folder, err))
         return false;
     if (statvfs(job->folder, &fs) == 0 && (double)fs.f_bavail * (double)fs.f_frsize < (double)job->bytes)
-        return lt_error_set(err, LT_ERR_IO, "%s: the weights need %" PRId64 " bytes, the disk has %.0f free", job->output, job->bytes,
-                            (double)fs.f_bavail * (double)fs.f_frsize);
+        return lt_error_set(err, LT_ERR_IO, "%s: the weights need %" PRId64 " bytes, the disk has %.0f free",
+                            job->output, job->bytes, (double)fs.f_bavail * (double)fs.f_frsize);
     return true;
 }
 
@@ -217,7 +226,8 @@ static void clear_padding(const creation *job, int64_t first, int64_t n)
     begin = begin > first ? begin : first;
     end = end < first + n ? end : first + n;
     if (job->config.pad_id >= 0 && begin < end)
-        memset((char *)job->chunk + lt_dtype_bytes(job->dtype, begin - first), 0, (size_t)lt_dtype_bytes(job->dtype, end - begin));
+        memset((char *)job->chunk + lt_dtype_bytes(job->dtype, begin - first), 0,
+               (size_t)lt_dtype_bytes(job->dtype, end - begin));
 }
 
 static void fill(const creation *job, const lt_config_tensor *tensor, uint64_t stream, int64_t first, int64_t n)
@@ -332,8 +342,9 @@ static bool write_index(const creation *job, lt_error *err)
     if (job->shards == 1)
         return true;
     json_t *root = json_object(), *map = json_object();
-    json_object_set_new(root, "metadata",
-                        json_pack("{s:I, s:I}", "total_parameters", (json_int_t)job->parameters, "total_size", (json_int_t)job->bytes));
+    json_object_set_new(
+        root, "metadata",
+        json_pack("{s:I, s:I}", "total_parameters", (json_int_t)job->parameters, "total_size", (json_int_t)job->bytes));
     json_object_set_new(root, "weight_map", map);
     for (int64_t i = 0; i < job->count; i++) {
         shard_name(job, job->shard[i], name);
@@ -383,8 +394,9 @@ bool lt_init_create(const lt_init_options *options, lt_init_result *result, lt_e
     creation job = {.options = options};
     assert(options->dtype == LT_DTYPE_F32 || options->dtype == LT_DTYPE_BF16 || options->dtype == LT_DTYPE_F16 ||
            options->dtype == LT_DTYPE_COUNT);
-    bool ok = read_source(&job, err) && plan_shards(&job, err) && prepare_folder(&job, err) && write_config(&job, err) &&
-              copy_companions(&job, err) && write_weights(&job, err) && write_index(&job, err) && publish_folder(&job, err);
+    bool ok = read_source(&job, err) && plan_shards(&job, err) && prepare_folder(&job, err) &&
+              write_config(&job, err) && copy_companions(&job, err) && write_weights(&job, err) &&
+              write_index(&job, err) && publish_folder(&job, err);
     if (!ok && *job.folder)
         remove_folder(job.folder);
     if (ok)

@@ -20,8 +20,8 @@ static void store(lt_dtype dtype, float value, int64_t i, void *out)
     }
 }
 
-/* Upper half of the quantiles, from the middle outward: each is found by Newton's method on Φ(z) = p from the one before.
- * The tail 1 - Φ(z) = erfc(z / √2) / 2 keeps its precision far out. */
+/* Upper half of the quantiles, from the middle outward: each is found by Newton's method on Φ(z) = p from the one
+ * before. The tail 1 - Φ(z) = erfc(z / √2) / 2 keeps its precision far out. */
 static void find_quantiles(double *z)
 {
     double previous = 0, squares = 0;
@@ -92,7 +92,8 @@ static void fill_16(const uint16_t *table, uint64_t seed, uint64_t stream, int64
     }
 }
 
-void lt_init_normal_fill(const lt_init_normal *normal, uint64_t seed, uint64_t stream, int64_t first, int64_t n, void *out)
+void lt_init_normal_fill(const lt_init_normal *normal, uint64_t seed, uint64_t stream, int64_t first, int64_t n,
+                         void *out)
 {
     enum { GRAIN = 4096 * PER_BLOCK };
     assert(first % PER_BLOCK == 0);

@@ -8,8 +8,8 @@
 #include "core/dtype.h"
 #include "core/error.h"
 
-/* The 65,536 midpoint quantiles of a normal distribution with mean 0, scaled to its exact standard deviation, and already
- * rounded to the stored type. No value is beyond 4.3 standard deviations, as in a sample of that size. */
+/* The 65,536 midpoint quantiles of a normal distribution with mean 0, scaled to its exact standard deviation, and
+ * already rounded to the stored type. No value is beyond 4.3 standard deviations, as in a sample of that size. */
 typedef struct lt_init_normal {
     lt_dtype dtype;
     void *table; /* 65,536 elements of dtype */
@@ -20,7 +20,8 @@ void lt_init_normal_free(lt_init_normal *normal);
 
 /* out (n) = elements first … first + n of the tensor with this stream number. first is a multiple of 8. Parallel; the
  * values do not depend on the number of threads nor on how a tensor is cut into calls. */
-void lt_init_normal_fill(const lt_init_normal *normal, uint64_t seed, uint64_t stream, int64_t first, int64_t n, void *out);
+void lt_init_normal_fill(const lt_init_normal *normal, uint64_t seed, uint64_t stream, int64_t first, int64_t n,
+                         void *out);
 
 /* out (n) = value, in dtype. */
 void lt_init_constant_fill(lt_dtype dtype, float value, int64_t n, void *out);
