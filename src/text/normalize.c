@@ -1,0 +1,424 @@
+#include "text/normalize.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/utf8.h"
+#include "text/normalize_precompiled.h"
+#include "text/unicode.h"
+
+typedef struct lt_step lt_step;
+
+/* Writes what becomes of *in to *out and sets *changed, or leaves it false, and then *out does not matter. */
+typedef bool apply_fn(const lt_step *step, lt_normalize_scratch *scratch, const lt_view *in, lt_ntext *out, bool *changed,
+                      lt_error *err);
+
+struct lt_step {
+    apply_fn *apply;
+    lt_form form;
+    bool left, right;     /* strip */
+    lt_pattern *pattern;  /* replace */
+    char *content;        /* prepend, replace */
+    size_t content_size;
+    lt_precompiled *precompiled;
+};
+
+struct lt_normalizer {
+    lt_step *steps;
+    size_t count, capacity;
+};
+
+enum { MAX_DEPTH = 20, MAX_STEPS = 100 };
+
+void lt_ntext_free(lt_ntext *out)
+{
+    lt_textbuf_free(&out->text);
+    free(out->from);
+    *out = (lt_ntext){0};
+}
+
+static bool make_room(lt_ntext *out, size_t size, lt_error *err)
+{
+    if (size > out->limit || out->text.size > out->limit - size)
+        return lt_error_set(err, LT_ERR_UNSUPPORTED, "the tokenizer's normalizer makes a text longer than %zu bytes",
+                            out->limit);
+    if (!lt_textbuf_grow(&out->text, size, err))
+        return false;
+    return !out->track || lt_grow(&out->from, &out->from_capacity, out->text.size + size, sizeof *out->from, err);
+}
+
+bool lt_ntext_push(lt_ntext *out, const char *text, size_t size, lt_span from, lt_error *err)
+{
+    if (!make_room(out, size, err))
+        return false;
+    if (out->track)
+        for (size_t i = 0; i < size; i++)
+            out->from[out->text.size + i] = from;
+    return lt_textbuf_append(&out->text, text, size, err);
+}
+
+bool lt_ntext_push_char(lt_ntext *out, uint32_t c, lt_span from, lt_error *err)
+{
+    char text[4];
+    int n = lt_utf8_encode(c, text);
+    return lt_ntext_push(out, text, (size_t)n, from, err);
+}
+
+bool lt_ntext_copy(lt_ntext *out, const lt_view *in, size_t begin, size_t end, lt_error *err)
+{
+    if (!make_room(out, end - begin, err))
+        return false;
+    if (out->track)
+        for (size_t i = begin; i < end; i++)
+            out->from[out->text.size + i - begin] = lt_view_from(in, i);
+    return lt_textbuf_append(&out->text, in->text + begin, end - begin, err);
+}
+
+lt_view lt_ntext_view(const lt_ntext *text)
+{
+    return (lt_view){text->text.data, text->text.size, text->track ? text->from : NULL, 0};
+}
+
+void lt_normalize_scratch_free(lt_normalize_scratch *s)
+{
+    lt_ntext_free(&s->texts[0]);
+    lt_ntext_free(&s->texts[1]);
+    lt_pattern_scratch_free(&s->pattern);
+    free(s->points);
+    *s = (lt_normalize_scratch){0};
+}
+
+void lt_normalize_begin(lt_normalize_scratch *s, size_t size, bool track)
+{
+    for (int i = 0; i < 2; i++) {
+        s->texts[i].track = track;
+        s->texts[i].limit = size < (UINT32_MAX - (1 << 20)) / 64 ? 64 * size + (1 << 20) : UINT32_MAX;
+    }
+}
+
+static bool apply_form(const lt_step *step, lt_normalize_scratch *s, const lt_view *in, lt_ntext *out, bool *changed,
+                       lt_error *err)
+{
+    return lt_normalize_form(step->form, s, in, out, changed, err);
+}
+
+/* One character to at most three; returns how many. */
+typedef int map_fn(uint32_t c, uint32_t out[3]);
+
+static bool map_characters(map_fn *map, const lt_view *in, lt_ntext *out, bool *changed, lt_error *err)
+{
+    for (size_t i = 0; i < in->size;) {
+        uint32_t c, to[3];
+        size_t end = i + (size_t)lt_utf8_decode(in->text + i, in->size - i, &c);
+        int n = map(c, to);
+        if (n == 1 && to[0] == c) {
+            if (!lt_ntext_copy(out, in, i, end, err))
+                return false;
+        } else {
+            *changed = true;
+            for (int k = 0; k < n; k++)
+                if (!lt_ntext_push_char(out, to[k], lt_view_span(in, i, end), err))
+                    return false;
+        }
+        i = end;
+    }
+    return true;
+}
+
+#define MAP_STEP(name)                                                                                                 \
+    static bool apply_##name(const lt_step *step, lt_normalize_scratch *s, const lt_view *in, lt_ntext *out,              \
+                             bool *changed, lt_error *err)                                                             \
+    {                                                                                                                  \
+        (void)step;                                                                                                    \
+        (void)s;                                                                                                       \
+        return map_characters(map_##name, in, out, changed, err);                                                      \
+    }
+
+static int map_lowercase(uint32_t c, uint32_t out[3]) { return lt_unicode_lower(c, out); }
+MAP_STEP(lowercase)
+
+static int keep_if(bool keep, uint32_t c, uint32_t out[3])
+{
+    out[0] = c;
+    return keep;
+}
+
+static int map_strip_accents(uint32_t c, uint32_t out[3]) { return keep_if(!lt_unicode_is_mark(c), c, out); }
+MAP_STEP(strip_accents)
+
+static int map_strip_nonspacing(uint32_t c, uint32_t out[3]) { return keep_if(!lt_unicode_is_nonspacing(c), c, out); }
+MAP_STEP(strip_nonspacing)
+
+static int map_clean(uint32_t c, uint32_t out[3])
+{
+    if (lt_unicode_is_control(c))
+        return 0;
+    out[0] = lt_unicode_is_space(c) ? ' ' : c;
+    return 1;
+}
+MAP_STEP(clean)
+
+static int map_chinese(uint32_t c, uint32_t out[3])
+{
+    bool chinese = (c >= 0x4E00 && c <= 0x9FFF) || (c >= 0x3400 && c <= 0x4DBF) || (c >= 0x20000 && c <= 0x2A6DF) ||
+                   (c >= 0x2A700 && c <= 0x2B81F) || (c >= 0x2B920 && c <= 0x2CEAF) || (c >= 0xF900 && c <= 0xFAFF) ||
+                   (c >= 0x2F800 && c <= 0x2FA1F); /* as the reference has it, with its gap at 2B820 */
+    out[0] = chinese ? ' ' : c;
+    out[1] = c;
+    out[2] = ' ';
+    return chinese ? 3 : 1;
+}
+MAP_STEP(chinese)
+
+/* SentencePiece's clean-up for translation models. */
+static int map_nmt(uint32_t c, uint32_t out[3])
+{
+    if ((c >= 1 && c <= 8) || c == 0xB || (c >= 0xE && c <= 0x1F) || c == 0x7F || c == 0x8F || c == 0x9F)
+        return 0;
+    bool space = c == 9 || c == 0xA || c == 0xC || c == 0xD || c == 0x1680 || (c >= 0x200B && c <= 0x200F) ||
+                 c == 0x2028 || c == 0x2029 || c == 0x2581 || c == 0xFEFF || c == 0xFFFD;
+    out[0] = space ? ' ' : c;
+    return 1;
+}
+MAP_STEP(nmt)
+
+static bool apply_bytelevel(const lt_step *step, lt_normalize_scratch *s, const lt_view *in, lt_ntext *out, bool *changed,
+                            lt_error *err)
+{
+    (void)step;
+    (void)s;
+    *changed = true;
+    return lt_bytelevel_push(out, in, 0, in->size, err);
+}
+
+static bool apply_strip(const lt_step *step, lt_normalize_scratch *s, const lt_view *in, lt_ntext *out, bool *changed,
+                        lt_error *err)
+{
+    (void)s;
+    size_t begin = 0, end = in->size;
+    uint32_t c;
+    while (step->left && begin < end) {
+        int n = lt_utf8_decode(in->text + begin, end - begin, &c);
+        if (!lt_unicode_is_space(c))
+            break;
+        begin += (size_t)n;
+    }
+    while (step->right && end > begin) {
+        size_t last = end - 1;
+        while (last > begin && ((unsigned char)in->text[last] & 0xC0) == 0x80)
+            last--;
+        lt_utf8_decode(in->text + last, end - last, &c);
+        if (!lt_unicode_is_space(c))
+            break;
+        end = last;
+    }
+    *changed = end - begin != in->size;
+    return !*changed || lt_ntext_copy(out, in, begin, end, err);
+}
+
+static bool apply_prepend(const lt_step *step, lt_normalize_scratch *s, const lt_view *in, lt_ntext *out, bool *changed,
+                          lt_error *err)
+{
+    (void)s;
+    if (in->size == 0)
+        return true;
+    *changed = true;
+    return lt_ntext_push(out, step->content, step->content_size, lt_view_span(in, 0, 0), err) &&
+           lt_ntext_copy(out, in, 0, in->size, err);
+}
+
+static bool apply_replace(const lt_step *step, lt_normalize_scratch *s, const lt_view *in, lt_ntext *out, bool *changed,
+                          lt_error *err)
+{
+    if (!lt_pattern_find(step->pattern, &s->pattern, in->text, in->size, err))
+        return false;
+    for (size_t i = 0; i < s->pattern.matches.count; i++) {
+        lt_match m = s->pattern.matches.data[i];
+        *changed = *changed || m.is_match;
+        bool ok = m.is_match ? lt_ntext_push(out, step->content, step->content_size, lt_view_span(in, m.begin, m.end), err)
+                             : lt_ntext_copy(out, in, m.begin, m.end, err);
+        if (!ok)
+            return false;
+    }
+    return true;
+}
+
+static bool apply_precompiled(const lt_step *step, lt_normalize_scratch *s, const lt_view *in, lt_ntext *out, bool *changed,
+                              lt_error *err)
+{
+    return lt_precompiled_apply(step->precompiled, s, in, out, changed, err);
+}
+
+bool lt_normalize(const lt_normalizer *normalizer, lt_normalize_scratch *s, lt_view *view, lt_error *err)
+{
+    for (size_t i = 0; normalizer && i < normalizer->count; i++) {
+        lt_ntext *out = &s->texts[s->next];
+        bool changed = false;
+        out->text.size = 0;
+        if (!normalizer->steps[i].apply(&normalizer->steps[i], s, view, out, &changed, err))
+            return false;
+        if (changed) {
+            size_t base = view->base;
+            *view = lt_ntext_view(out);
+            view->base = base;
+            s->next ^= 1;
+        }
+    }
+    return true;
+}
+
+/* A new step at the end of the list, or NULL. */
+static lt_step *add_step(lt_normalizer *n, apply_fn *apply, const lt_field *field, lt_error *err)
+{
+    if (n->count == MAX_STEPS) {
+        lt_field_error(field, err, LT_ERR_FORMAT, "more than %d normalizers", MAX_STEPS);
+        return NULL;
+    }
+    if (!lt_grow(&n->steps, &n->capacity, n->count + 1, sizeof *n->steps, err))
+        return NULL;
+    n->steps[n->count] = (lt_step){.apply = apply};
+    return &n->steps[n->count++];
+}
+
+static bool read_content(lt_step *step, const lt_field *field, const char *key, lt_error *err)
+{
+    lt_field content = lt_field_get(field, key);
+    const char *text;
+    if (!lt_field_string(&content, &text, &step->content_size, err))
+        return false;
+    step->content = lt_text_copy(text, step->content_size, err);
+    return step->content != NULL;
+}
+
+static bool open_form(lt_normalizer *n, const lt_field *field, lt_form form, lt_error *err)
+{
+    lt_step *step = add_step(n, apply_form, field, err);
+    if (step)
+        step->form = form;
+    return step != NULL;
+}
+
+static bool open_strip(lt_normalizer *n, const lt_field *field, lt_error *err)
+{
+    lt_step *step = add_step(n, apply_strip, field, err);
+    lt_field left = lt_field_get(field, "strip_left"), right = lt_field_get(field, "strip_right");
+    return step && lt_field_bool(&left, &step->left, err) && lt_field_bool(&right, &step->right, err);
+}
+
+static bool open_prepend(lt_normalizer *n, const lt_field *field, lt_error *err)
+{
+    lt_step *step = add_step(n, apply_prepend, field, err);
+    return step && read_content(step, field, "prepend", err);
+}
+
+static bool open_replace(lt_normalizer *n, const lt_field *field, lt_error *err)
+{
+    lt_step *step = add_step(n, apply_replace, field, err);
+    lt_field pattern = lt_field_get(field, "pattern");
+    return step && lt_pattern_open(&step->pattern, &pattern, err) && read_content(step, field, "content", err);
+}
+
+static bool open_precompiled(lt_normalizer *n, const lt_field *field, lt_error *err)
+{
+    lt_step *step = add_step(n, apply_precompiled, field, err);
+    lt_field map = lt_field_get(field, "precompiled_charsmap");
+    return step && lt_precompiled_open(&step->precompiled, &map, err);
+}
+
+static bool open_bert(lt_normalizer *n, const lt_field *field, lt_error *err)
+{
+    bool clean, chinese, lowercase;
+    lt_field f_clean = lt_field_get(field, "clean_text"), f_chinese = lt_field_get(field, "handle_chinese_chars");
+    lt_field f_lowercase = lt_field_get(field, "lowercase"), f_strip = lt_field_get(field, "strip_accents");
+    if (!lt_field_bool(&f_clean, &clean, err) || !lt_field_bool(&f_chinese, &chinese, err) ||
+        !lt_field_bool(&f_lowercase, &lowercase, err))
+        return false;
+    bool strip = lowercase; /* unless it says otherwise */
+    if (!lt_field_bool_or(&f_strip, &strip, err))
+        return false;
+    return (!clean || add_step(n, apply_clean, field, err)) && (!chinese || add_step(n, apply_chinese, field, err)) &&
+           (!strip || (open_form(n, field, LT_FORM_NFD, err) && add_step(n, apply_strip_nonspacing, field, err))) &&
+           (!lowercase || add_step(n, apply_lowercase, field, err));
+}
+
+static bool open_step(lt_normalizer *n, const lt_field *field, int depth, lt_error *err);
+
+static bool open_sequence(lt_normalizer *n, const lt_field *field, int depth, lt_error *err)
+{
+    lt_field list = lt_field_get(field, "normalizers");
+    size_t count;
+    if (!lt_field_array(&list, &count, err))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        lt_field item = lt_field_at(&list, i);
+        if (!open_step(n, &item, depth + 1, err))
+            return false;
+    }
+    return true;
+}
+
+static bool open_step(lt_normalizer *n, const lt_field *field, int depth, lt_error *err)
+{
+    static const struct {
+        const char *type;
+        bool (*open)(lt_normalizer *n, const lt_field *field, lt_error *err); /* NULL: `apply` needs no fields */
+        apply_fn *apply;
+    } kinds[] = {
+        {"BertNormalizer", open_bert, NULL},
+        {"Strip", open_strip, NULL},
+        {"StripAccents", NULL, apply_strip_accents},
+        {"Lowercase", NULL, apply_lowercase},
+        {"Nmt", NULL, apply_nmt},
+        {"Precompiled", open_precompiled, NULL},
+        {"Replace", open_replace, NULL},
+        {"Prepend", open_prepend, NULL},
+        {"ByteLevel", NULL, apply_bytelevel},
+    };
+    static const char *const forms[] = {"NFC", "NFD", "NFKC", "NFKD"}; /* in the order of lt_form */
+    const char *type;
+    if (!lt_field_object(field, err))
+        return false;
+    lt_field f_type = lt_field_get(field, "type");
+    if (!lt_field_string(&f_type, &type, NULL, err))
+        return false;
+    if (depth > MAX_DEPTH)
+        return lt_field_error(field, err, LT_ERR_FORMAT, "normalizers nested more than %d deep", MAX_DEPTH);
+    if (!strcmp(type, "Sequence"))
+        return open_sequence(n, field, depth, err);
+    for (int form = LT_FORM_NFC; form <= LT_FORM_NFKD; form++)
+        if (!strcmp(type, forms[form]))
+            return open_form(n, field, (lt_form)form, err);
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (!strcmp(type, kinds[i].type))
+            return kinds[i].open ? kinds[i].open(n, field, err) : add_step(n, kinds[i].apply, field, err) != NULL;
+    return lt_field_error(&f_type, err, LT_ERR_UNSUPPORTED, "no normalizer \"%.60s\" is known", type);
+}
+
+bool lt_normalizer_open(lt_normalizer **out, const lt_field *field, lt_error *err)
+{
+    *out = NULL;
+    if (!lt_field_given(field))
+        return true;
+    lt_normalizer *n = calloc(1, sizeof *n);
+    if (!n)
+        return lt_error_set(err, LT_ERR_MEMORY, "out of memory for a normalizer");
+    if (!open_step(n, field, 0, err)) {
+        lt_normalizer_close(n);
+        return false;
+    }
+    *out = n;
+    return true;
+}
+
+void lt_normalizer_close(lt_normalizer *n)
+{
+    if (!n)
+        return;
+    for (size_t i = 0; i < n->count; i++) {
+        lt_pattern_close(n->steps[i].pattern);
+        lt_precompiled_close(n->steps[i].precompiled);
+        free(n->steps[i].content);
+    }
+    free(n->steps);
+    free(n);
+}

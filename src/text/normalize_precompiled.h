@@ -1,0 +1,16 @@
+/* SentencePiece's compiled normalization rules (normalizer "Precompiled"): a double-array trie from byte sequences to
+ * replacements, in base64. */
+#ifndef LT_TEXT_NORMALIZE_PRECOMPILED_H
+#define LT_TEXT_NORMALIZE_PRECOMPILED_H
+
+#include "text/normalize.h"
+
+typedef struct lt_precompiled lt_precompiled;
+
+bool lt_precompiled_open(lt_precompiled **out, const lt_field *field, lt_error *err);
+void lt_precompiled_close(lt_precompiled *precompiled); /* NULL is fine */
+
+bool lt_precompiled_apply(const lt_precompiled *precompiled, lt_normalize_scratch *scratch, const lt_view *in,
+                          lt_ntext *out, bool *changed, lt_error *err);
+
+#endif

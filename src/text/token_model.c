@@ -1,0 +1,116 @@
+#include "text/token_model.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const lt_token_model_kind *const kinds[] = {&lt_token_model_bpe, &lt_token_model_wordpiece, &lt_token_model_wordlevel, &lt_token_model_unigram};
+
+void lt_tokens_free(lt_tokens *tokens)
+{
+    free(tokens->ids);
+    free(tokens->sizes);
+    *tokens = (lt_tokens){0};
+}
+
+bool lt_tokens_reserve(lt_tokens *t, size_t more, lt_error *err)
+{
+    return lt_grow(&t->sizes, &t->sizes_capacity, t->count + more, sizeof *t->sizes, err) &&
+           lt_grow(&t->ids, &t->ids_capacity, t->count + more, sizeof *t->ids, err);
+}
+
+void lt_token_model_scratch_free(lt_token_model_scratch *s)
+{
+    lt_word_cache_free(&s->cache);
+    lt_textbuf_free(&s->text);
+    free(s->nodes);
+    free(s->heap);
+    *s = (lt_token_model_scratch){0};
+}
+
+/* Files from before models carried their type. */
+static const char *guess_type(const lt_field *field)
+{
+    if (json_is_array(json_object_get(field->value, "vocab")))
+        return "Unigram";
+    if (json_object_get(field->value, "merges"))
+        return "BPE";
+    return json_object_get(field->value, "continuing_subword_prefix") ? "WordPiece" : "WordLevel";
+}
+
+bool lt_token_model_open(lt_token_model **out, const lt_field *field, lt_error *err)
+{
+    const char *type = NULL;
+    if (!lt_field_object(field, err))
+        return false;
+    lt_field f_type = lt_field_get(field, "type");
+    if (!f_type.value)
+        type = guess_type(field);
+    else if (!lt_field_string(&f_type, &type, NULL, err))
+        return false;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (!strcmp(type, kinds[i]->type))
+            return kinds[i]->open(out, field, err);
+    return lt_field_error(&f_type, err, LT_ERR_UNSUPPORTED,
+                          "no model \"%.60s\" is known, only BPE, WordPiece, WordLevel and Unigram", type);
+}
+
+void lt_token_model_close(lt_token_model *model)
+{
+    if (model)
+        model->kind->close(model);
+}
+
+bool lt_token_model_encode(const lt_token_model *model, lt_token_model_scratch *s, const char *piece, size_t size, bool bytes,
+                     lt_tokens *out, lt_error *err)
+{
+    if (size > LT_WORD_CACHE_TEXT)
+        return model->kind->encode(model, s, piece, size, bytes, out, err);
+    const lt_word *word = lt_word_cache_find(&s->cache, piece, size);
+    if (word) {
+        if (!lt_tokens_reserve(out, LT_WORD_CACHE_IDS, err))
+            return false;
+        for (size_t i = 0; i < word->count; i++) {
+            out->ids[out->count] = word->ids[i];
+            out->sizes[out->count++] = word->sizes[i];
+        }
+        return true;
+    }
+    size_t before = out->count;
+    if (!model->kind->encode(model, s, piece, size, bytes, out, err))
+        return false;
+    lt_word_cache_put(&s->cache, piece, size, out->ids + before, out->sizes + before, out->count - before);
+    return true;
+}
+
+bool lt_token_model_read_vocab(lt_vocab *vocab, const lt_field *field, lt_error *err)
+{
+    if (!lt_field_object(field, err) || !lt_vocab_init(vocab, json_object_size(field->value), err))
+        return false;
+    for (void *it = json_object_iter(field->value); it; it = json_object_iter_next(field->value, it)) {
+        const char *token = json_object_iter_key(it);
+        lt_field item = {field, token, 0, json_object_iter_value(it)};
+        int64_t id = -1;
+        if (!lt_field_int(&item, 0, LT_VOCAB_MAX_ID, &id, err))
+            return false;
+        switch (lt_vocab_add(vocab, (int32_t)id, token, strlen(token), err)) {
+        case LT_VOCAB_ADDED:
+            break;
+        case LT_VOCAB_NO_MEMORY:
+            return false;
+        default:
+            return lt_field_error(&item, err, LT_ERR_FORMAT, "id %lld is already that of \"%.60s\"", (long long)id,
+                                  lt_vocab_token(vocab, (int32_t)id, NULL));
+        }
+    }
+    return true;
+}
+
+void lt_token_model_byte_tokens(const lt_vocab *vocab, int32_t ids[256])
+{
+    for (unsigned b = 0; b < 256; b++) {
+        char name[8];
+        snprintf(name, sizeof name, "<0x%02X>", b);
+        ids[b] = lt_vocab_find(vocab, name, 6);
+    }
+}

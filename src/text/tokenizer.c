@@ -1,0 +1,195 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/file.h"
+#include "text/tokenizer_internal.h"
+
+bool lt_ids_push(lt_ids *ids, int32_t id, lt_error *err) { return lt_ids_append(ids, &id, 1, err); }
+
+bool lt_ids_append(lt_ids *ids, const int32_t *more, size_t count, lt_error *err)
+{
+    if (!lt_grow(&ids->data, &ids->capacity, ids->count + count, sizeof *ids->data, err))
+        return false;
+    if (count)
+        memcpy(ids->data + ids->count, more, count * sizeof *more);
+    ids->count += count;
+    return true;
+}
+
+void lt_ids_free(lt_ids *ids)
+{
+    free(ids->data);
+    *ids = (lt_ids){0};
+}
+
+void lt_spans_free(lt_spans *spans)
+{
+    free(spans->data);
+    *spans = (lt_spans){0};
+}
+
+static void scratch_free(lt_scratch *s)
+{
+    lt_ntext_free(&s->clean);
+    free(s->raw.data);
+    free(s->normal.data);
+    lt_normalize_scratch_free(&s->normalize);
+    lt_pretokenize_scratch_free(&s->pretokenize);
+    lt_token_model_scratch_free(&s->model);
+    lt_tokens_free(&s->tokens);
+    lt_spans_free(&s->spans);
+    free(s);
+}
+
+void lt_tokenizer_close(lt_tokenizer *t)
+{
+    if (!t)
+        return;
+    while (t->pool) {
+        lt_scratch *s = t->pool;
+        t->pool = s->next;
+        scratch_free(s);
+    }
+    pthread_mutex_destroy(&t->lock);
+    lt_normalizer_close(t->normalizer);
+    lt_pretokenizer_close(t->pretokenizer);
+    lt_token_model_close(t->model);
+    lt_added_free(&t->added);
+    lt_ids_free(&t->frame);
+    lt_token_decoder_close(t->decoder);
+    for (size_t i = 0; i < t->named.count; i++) {
+        free(t->named.data[i].name);
+        free(t->named.data[i].text);
+    }
+    free(t->named.data);
+    lt_ids_free(&t->stop_ids);
+    free(t);
+}
+
+/* Every part of tokenizer.json. The model comes first, the others are checked against its vocabulary. */
+static bool open_parts(lt_tokenizer *t, const lt_field *root, lt_error *err)
+{
+    if (!lt_field_object(root, err))
+        return false;
+    lt_field model = lt_field_get(root, "model"), normalizer = lt_field_get(root, "normalizer");
+    lt_field added = lt_field_get(root, "added_tokens"), pretokenizer = lt_field_get(root, "pre_tokenizer");
+    lt_field frame = lt_field_get(root, "post_processor"), decoder = lt_field_get(root, "decoder");
+    lt_field version = lt_field_get(root, "version");
+    const char *number = "1.0";
+    if (!lt_field_string_or(&version, &number, NULL, err))
+        return false;
+    if (strcmp(number, "1.0"))
+        return lt_field_error(&version, err, LT_ERR_UNSUPPORTED, "expected \"1.0\", found \"%.20s\"", number);
+    return lt_token_model_open(&t->model, &model, err) && lt_normalizer_open(&t->normalizer, &normalizer, err) &&
+           lt_pretokenizer_open(&t->pretokenizer, &pretokenizer, t->model->takes_bytes, err) &&
+           lt_added_open(&t->added, &added, &t->model->vocab, t->normalizer, err) && lt_frame_open(&t->frame, &frame, err) &&
+           lt_token_decoder_open(&t->decoder, &decoder, err);
+}
+
+/* No id may come out of an encoding that an embedding of vocab_size rows does not have. */
+static bool check_frame(const lt_tokenizer *t, const lt_field *root, lt_error *err)
+{
+    lt_field frame = lt_field_get(root, "post_processor");
+    for (size_t i = 0; i < t->frame.count; i++)
+        if (t->frame.data[i] != LT_FRAME_TEXT && !lt_tokenizer_token(t, t->frame.data[i], NULL))
+            return lt_field_error(&frame, err, LT_ERR_FORMAT, "adds id %d, which no token has", t->frame.data[i]);
+    return true;
+}
+
+/* Finds what there is at `path`: *root is the tokenizer.json or what amounts to one, file its name in messages. */
+static bool find_root(const char *path, lt_tokenizer_config *config, json_t **root, char file[4096], lt_error *err)
+{
+    if (!lt_file_is_folder(path)) {
+        if (strlen(path) >= 4096)
+            return lt_error_set(err, LT_ERR_USAGE, "path of %zu bytes is too long", strlen(path));
+        strcpy(file, path);
+        return lt_field_load(file, false, root, err);
+    }
+    if (!lt_tokenizer_config_load(config, path, err) || !lt_file_join(file, 4096, path, "tokenizer.json", err))
+        return false;
+    if (lt_file_exists(file) ? !lt_field_load(file, false, root, err)
+                             : !lt_tokenizer_layout_load(path, config, root, file, err))
+        return false;
+    return lt_tokenizer_config_add_tokens(config, *root, err);
+}
+
+bool lt_tokenizer_open(lt_tokenizer **out, const char *path, lt_error *err)
+{
+    char file[4096];
+    json_t *root = NULL;
+    bool ok = false;
+    lt_tokenizer_config *config = calloc(1, sizeof *config);
+    lt_tokenizer *t = calloc(1, sizeof *t);
+    if (!config || !t) {
+        lt_error_set(err, LT_ERR_MEMORY, "%s: out of memory for a tokenizer", path);
+        goto done;
+    }
+    pthread_mutex_init(&t->lock, NULL);
+    if (!find_root(path, config, &root, file, err))
+        goto done;
+    lt_field field = lt_field_root(file, root);
+    if (!open_parts(t, &field, err) || !check_frame(t, &field, err))
+        goto done;
+    t->vocab_size = t->model->vocab.end > t->added.end ? t->model->vocab.end : t->added.end;
+    ok = lt_tokenizer_config_apply(config, t, err);
+done:
+    json_decref(root);
+    if (config)
+        lt_tokenizer_config_free(config);
+    free(config);
+    if (ok)
+        *out = t;
+    else
+        lt_tokenizer_close(t);
+    return ok;
+}
+
+int32_t lt_tokenizer_vocab_size(const lt_tokenizer *t) { return t->vocab_size; }
+
+const char *lt_tokenizer_token(const lt_tokenizer *t, int32_t id, size_t *size)
+{
+    const lt_added_token *added = lt_added_of(&t->added, id);
+    if (!added)
+        return lt_vocab_token(&t->model->vocab, id, size);
+    if (size)
+        *size = added->content_size;
+    return added->content;
+}
+
+int32_t lt_tokenizer_id(const lt_tokenizer *t, const char *token, size_t size)
+{
+    int32_t index = lt_vocab_find(&t->added.index, token, size);
+    return index >= 0 ? t->added.tokens[index].id : lt_vocab_find(&t->model->vocab, token, size);
+}
+
+bool lt_tokenizer_is_special(const lt_tokenizer *t, int32_t id)
+{
+    const lt_added_token *added = lt_added_of(&t->added, id);
+    return added && added->special;
+}
+
+int32_t lt_tokenizer_special_id(const lt_tokenizer *t, lt_special which) { return t->special_ids[which]; }
+
+const char *lt_tokenizer_special_token(const lt_tokenizer *t, lt_special which)
+{
+    static const char *const names[] = {"bos_token", "eos_token", "pad_token", "unk_token",
+                                        "sep_token", "cls_token", "mask_token"}; /* in the order of lt_special */
+    for (size_t i = 0; i < t->named.count; i++)
+        if (!strcmp(t->named.data[i].name, names[which]))
+            return t->named.data[i].text;
+    return lt_tokenizer_token(t, t->special_ids[which], NULL);
+}
+
+size_t lt_tokenizer_stop_ids(const lt_tokenizer *t, const int32_t **ids)
+{
+    *ids = t->stop_ids.data;
+    return t->stop_ids.count;
+}
+
+size_t lt_tokenizer_named_count(const lt_tokenizer *t) { return t->named.count; }
+
+const char *lt_tokenizer_named(const lt_tokenizer *t, size_t i, const char **name)
+{
+    *name = t->named.data[i].name;
+    return t->named.data[i].text;
+}
