@@ -17,7 +17,8 @@ json_t *lt_json_parse(const char *text, size_t n, const char *source, lt_error *
     if (!root && json_error_code(&at) == json_error_numeric_overflow)
         root = json_loadb(text, n, flags | JSON_DECODE_INT_AS_REAL, &at);
     if (!root) {
-        lt_error_set(err, LT_ERR_FORMAT, "%s: line %d, column %d: not valid JSON: %s", source, at.line, at.column, at.text);
+        lt_error_set(err, LT_ERR_FORMAT, "%s: line %d, column %d: not valid JSON: %s", source, at.line, at.column,
+                     at.text);
         return NULL;
     }
     if (!json_is_object(root)) {

@@ -60,8 +60,8 @@ bool lt_json_error(const lt_json *at, lt_error *err, lt_status status, const cha
 const char *lt_json_type_name(const json_t *value);
 
 /* The text that Python's json.dumps(value, indent=indent, sort_keys=sort_keys) gives, without a newline at its end: one
- * element per line, floats in their shortest form with a point ("16.0", "1e-05"), ASCII only. Tools compare such files byte
- * by byte. indent 0: one line, with ", " and ": ". malloc'ed; NULL when out of memory. */
+ * element per line, floats in their shortest form with a point ("16.0", "1e-05"), ASCII only. Tools compare such files
+ * byte by byte. indent 0: one line, with ", " and ": ". malloc'ed; NULL when out of memory. */
 char *lt_json_text(const json_t *value, int indent, bool sort_keys);
 
 /* A real number as above; out holds at least 32 bytes. */

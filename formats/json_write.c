@@ -115,7 +115,7 @@ static void put_object(text *out, const json_t *object, int depth)
         out->failed = true;
         return;
     }
-    json_object_foreach((json_t *)object, key, value)
+    json_object_foreach ((json_t *)object, key, value)
         members[used++] = (member){key, value};
     if (out->sort_keys)
         qsort(members, n, sizeof *members, compare_members);

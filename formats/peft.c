@@ -17,8 +17,8 @@ static const struct {
     [LT_PEFT_LORA] = {"LORA", lt_peft_lora_read, lt_peft_lora_write, lt_peft_lora_knows},
 };
 
-static const char *const task_types[] = {"SEQ_CLS",  "SEQ_2_SEQ_LM",       "CAUSAL_LM", "TOKEN_CLS",
-                                         "QUESTION_ANS", "FEATURE_EXTRACTION"};
+static const char *const task_types[] = {"SEQ_CLS",   "SEQ_2_SEQ_LM", "CAUSAL_LM",
+                                         "TOKEN_CLS", "QUESTION_ANS", "FEATURE_EXTRACTION"};
 
 void lt_peft_config_init(lt_peft_config *config, lt_peft_type type)
 {
@@ -98,12 +98,12 @@ static bool says_nothing(const json_t *value)
 /* An option of a later PEFT may change what the adapter computes: only those that are off can be passed over. */
 static bool refuse_unknown(const lt_peft_reading *reading)
 {
-    static const char *const common[] = {"peft_type", "task_type", "base_model_name_or_path", "revision", "inference_mode",
-                                         "modules_to_save", "auto_mapping", "peft_version"};
+    static const char *const common[] = {"peft_type",    "task_type",      "base_model_name_or_path",
+                                         "revision",     "inference_mode", "modules_to_save",
+                                         "auto_mapping", "peft_version"};
     const char *key;
     json_t *value;
-    json_object_foreach((json_t *)reading->top->value, key, value)
-    {
+    json_object_foreach ((json_t *)reading->top->value, key, value) {
         bool known = types[reading->config->type].knows(key) || says_nothing(value);
         for (size_t i = 0; i < sizeof common / sizeof *common && !known; i++)
             known = !strcmp(common[i], key);
@@ -132,8 +132,8 @@ static bool read_config(const json_t *root, const char *source, lt_peft_config *
     lt_json top = lt_json_root(root, source);
     lt_peft_reading reading = {.config = config, .top = &top, .can = can, .err = err};
     *config = (lt_peft_config){0};
-    if (read_type(&reading) && read_common(&reading) && types[config->type].read(&reading) && refuse_unknown(&reading) &&
-        check_file(config, source, err))
+    if (read_type(&reading) && read_common(&reading) && types[config->type].read(&reading) &&
+        refuse_unknown(&reading) && check_file(config, source, err))
         return true;
     lt_peft_config_free(config);
     return false;
@@ -165,8 +165,10 @@ bool lt_peft_open_tensors(lt_safetensors **tensors, const char *folder, lt_error
         !lt_file_join(pickle, sizeof pickle, folder, "adapter_model.bin", err))
         return false;
     if (!lt_file_exists(path) && lt_file_exists(pickle))
-        return lt_error_set(err, LT_ERR_UNSUPPORTED, "%s: pickled weights are not read, since they can run code; "
-                                                     "save the adapter as safetensors", pickle);
+        return lt_error_set(err, LT_ERR_UNSUPPORTED,
+                            "%s: pickled weights are not read, since they can run code; "
+                            "save the adapter as safetensors",
+                            pickle);
     return lt_safetensors_open(tensors, path, err);
 }
 
@@ -212,8 +214,9 @@ bool lt_peft_config_write(const lt_peft_config *config, const char *folder, lt_e
 const char *const *lt_peft_default_targets(const char *model_type)
 {
     static const char *const q_and_v[] = {"q_proj", "v_proj", NULL}, *const fused[] = {"c_attn", NULL},
-                            *const query_and_value[] = {"query", "value", NULL};
-    static const char *const with_q_and_v[] = {"llama", "mistral", "mixtral", "gemma", "gemma2", "gemma3_text", "qwen2", "qwen3"};
+                             *const query_and_value[] = {"query", "value", NULL};
+    static const char *const with_q_and_v[] = {"llama",  "mistral",     "mixtral", "gemma",
+                                               "gemma2", "gemma3_text", "qwen2",   "qwen3"};
     for (size_t i = 0; i < sizeof with_q_and_v / sizeof *with_q_and_v; i++)
         if (!strcmp(with_q_and_v[i], model_type))
             return q_and_v;

@@ -75,7 +75,8 @@ static bool read_list(const lt_peft_reading *reading, const lt_json *list, lt_pe
 {
     size_t n = json_array_size(list->value);
     if (n > LT_PEFT_MAX_NAMES)
-        return lt_json_error(list, reading->err, LT_ERR_FORMAT, "expected at most %d names, found %zu", LT_PEFT_MAX_NAMES, n);
+        return lt_json_error(list, reading->err, LT_ERR_FORMAT, "expected at most %d names, found %zu",
+                             LT_PEFT_MAX_NAMES, n);
     const char **items = malloc((n + 1) * sizeof *items);
     if (!items)
         return no_memory(reading->err);
@@ -114,8 +115,7 @@ bool lt_peft_read_patterns(const lt_peft_reading *reading, const char *key, doub
     if (json_object_size(map.value) > LT_PEFT_MAX_PATTERNS)
         return lt_json_error(&map, reading->err, LT_ERR_UNSUPPORTED, "expected at most %d patterns, found %zu",
                              LT_PEFT_MAX_PATTERNS, json_object_size(map.value));
-    json_object_foreach((json_t *)map.value, name, value)
-    {
+    json_object_foreach ((json_t *)map.value, name, value) {
         lt_json at = {.value = value, .parent = &map, .key = name};
         double number;
         if (!lt_json_real(&at, &number, reading->err))

@@ -30,6 +30,7 @@ bool lt_peft_read_text(const lt_peft_reading *reading, const char *key, char **t
 bool lt_peft_read_patterns(const lt_peft_reading *reading, const char *key, double low, lt_peft_patterns *patterns);
 json_t *lt_peft_names_json(const lt_peft_names *names);
 json_t *lt_peft_number_json(double value); /* an integer where it is one */
-bool lt_peft_cannot(const lt_peft_reading *reading, const char *key, unsigned needed); /* fills err when it is lacking */
+bool lt_peft_cannot(const lt_peft_reading *reading, const char *key,
+                    unsigned needed); /* fills err when it is lacking */
 
 #endif

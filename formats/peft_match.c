@@ -1,5 +1,6 @@
-/* Which modules an adapter goes on, as peft.tuners.tuners_utils.check_target_module_exists decides it, and with what rank
- * and alpha (peft.utils.other.get_pattern_key). Python's re and PCRE2 agree on the syntax that such patterns use. */
+/* Which modules an adapter goes on, as peft.tuners.tuners_utils.check_target_module_exists decides it, and with what
+ * rank and alpha (peft.utils.other.get_pattern_key). Python's re and PCRE2 agree on the syntax that such patterns use.
+ */
 #define PCRE2_CODE_UNIT_WIDTH 8
 
 #include <assert.h>
@@ -11,7 +12,8 @@
 
 #include "formats/peft_internal.h"
 
-/* A name of a list can be a module's whole name or its end after a dot: with the list sorted, each dot costs one search. */
+/* A name of a list can be a module's whole name or its end after a dot: with the list sorted, each dot costs one
+ * search. */
 typedef struct name_set {
     const char **items;
     int count;
@@ -22,8 +24,8 @@ struct lt_peft_matcher {
     bool all_linear;
     pcre2_code *target, *exclude; /* NULL: a list, or null */
     name_set targets, excludes;
-    pcre2_code **saved;           /* of modules_to_save */
-    pcre2_code **layers;          /* layers_pattern, or one that takes the first number */
+    pcre2_code **saved;  /* of modules_to_save */
+    pcre2_code **layers; /* layers_pattern, or one that takes the first number */
     pcre2_code **ranks, **alphas;
     int saved_count, layers_count, rank_count, alpha_count;
     pcre2_match_context *limits;
@@ -32,8 +34,8 @@ struct lt_peft_matcher {
 
 /* ---- building ---- */
 
-static pcre2_code *compile(const char *option, const char *before, const char *pattern, const char *after, uint32_t options,
-                           lt_error *err)
+static pcre2_code *compile(const char *option, const char *before, const char *pattern, const char *after,
+                           uint32_t options, lt_error *err)
 {
     size_t n = strlen(before) + strlen(pattern) + strlen(after);
     char *text = malloc(n + 1);
@@ -45,8 +47,8 @@ static pcre2_code *compile(const char *option, const char *before, const char *p
         return NULL;
     }
     snprintf(text, n + 1, "%s%s%s", before, pattern, after);
-    code = pcre2_compile((PCRE2_SPTR)text, n, options | PCRE2_ANCHORED | PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C, &number, &offset,
-                         NULL);
+    code = pcre2_compile((PCRE2_SPTR)text, n, options | PCRE2_ANCHORED | PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C, &number,
+                         &offset, NULL);
     if (!code) {
         char reason[128] = "";
         pcre2_get_error_message(number, (PCRE2_UCHAR *)reason, sizeof reason);
@@ -73,7 +75,8 @@ static bool build_set(name_set *set, const lt_peft_names *names, lt_error *err)
     return true;
 }
 
-static bool build_patterns(pcre2_code ***codes, int *count, const char *option, const lt_peft_patterns *patterns, lt_error *err)
+static bool build_patterns(pcre2_code ***codes, int *count, const char *option, const lt_peft_patterns *patterns,
+                           lt_error *err)
 {
     *codes = calloc((size_t)patterns->count + 1, sizeof **codes);
     if (!*codes)
@@ -109,8 +112,9 @@ static bool build_layers(lt_peft_matcher *matcher, lt_error *err)
         return matcher->layers[0] != NULL;
     }
     for (int *i = &matcher->layers_count; *i < count; (*i)++)
-        if (!(matcher->layers[*i] = compile("layers_pattern", "(?:^|.*?\\.)", names->regex ? names->regex : names->items[*i],
-                                            "\\.(?P<idx>\\d+)\\.", 0, err)))
+        if (!(matcher->layers[*i] =
+                  compile("layers_pattern", "(?:^|.*?\\.)", names->regex ? names->regex : names->items[*i],
+                          "\\.(?P<idx>\\d+)\\.", 0, err)))
             return false;
     return true;
 }
@@ -186,7 +190,8 @@ void lt_peft_matcher_free(lt_peft_matcher *matcher)
 /* ---- matching ---- */
 
 /* 1: matches, 0: does not, -1: *err is set. */
-static int matches(const lt_peft_matcher *matcher, const pcre2_code *code, const char *module, const char *option, lt_error *err)
+static int matches(const lt_peft_matcher *matcher, const pcre2_code *code, const char *module, const char *option,
+                   lt_error *err)
 {
     int n = pcre2_match(code, (PCRE2_SPTR)module, strlen(module), 0, 0, matcher->data, matcher->limits);
     if (n >= 0)
@@ -257,8 +262,8 @@ static int targeted(const lt_peft_matcher *matcher, const char *module, lt_peft_
 }
 
 /* The value of the first pattern that matches, else *value as it is. */
-static bool pick(const lt_peft_matcher *matcher, pcre2_code *const *codes, const lt_peft_patterns *patterns, const char *option,
-                 const char *module, double *value, lt_error *err)
+static bool pick(const lt_peft_matcher *matcher, pcre2_code *const *codes, const lt_peft_patterns *patterns,
+                 const char *option, const char *module, double *value, lt_error *err)
 {
     for (int i = 0; i < patterns->count; i++) {
         int found = matches(matcher, codes[i], module, option, err);

@@ -12,6 +12,7 @@
 #include "core/file.h"
 #include "formats/json.h"
 #include "formats/safetensors_header.h"
+#include "simd/kernels.h"
 
 enum {
     HEADER_LIMIT_BYTES = 100 * 1000 * 1000, /* as the reference implementation */
@@ -29,8 +30,8 @@ struct lt_safetensors {
     int shard_count;
     lt_tensor_info *tensors; /* by shard and offset */
     int64_t count;
-    int64_t *by_name;        /* indices into tensors */
-    json_t *metadata;        /* of the first shard, or NULL */
+    int64_t *by_name; /* indices into tensors */
+    json_t *metadata; /* of the first shard, or NULL */
 };
 
 /* ---- one shard ---- */
@@ -41,16 +42,21 @@ static bool read_header(const shard *file, char **text, size_t *bytes, lt_error 
     uint64_t n = 0;
     int64_t size = file->opened.st_size;
     if (size < 8)
-        return lt_error_set(err, LT_ERR_FORMAT, "%s: expected a safetensors file, found %" PRId64 " bytes", file->path, size);
+        return lt_error_set(err, LT_ERR_FORMAT, "%s: expected a safetensors file, found %" PRId64 " bytes", file->path,
+                            size);
     if (!lt_file_pread(file->fd, file->path, prefix, sizeof prefix, 0, err))
         return false;
     for (int i = 7; i >= 0; i--)
         n = n << 8 | prefix[i];
     if (n > HEADER_LIMIT_BYTES)
-        return lt_error_set(err, LT_ERR_FORMAT, "%s: its header claims %" PRIu64 " bytes, at most %d are accepted (not a safetensors file?)",
+        return lt_error_set(err, LT_ERR_FORMAT,
+                            "%s: its header claims %" PRIu64
+                            " bytes, at most %d are accepted (not a safetensors file?)",
                             file->path, n, HEADER_LIMIT_BYTES);
     if (n > (uint64_t)size - 8)
-        return lt_error_set(err, LT_ERR_FORMAT, "%s: its header claims %" PRIu64 " bytes but the file has %" PRId64 " (truncated download?)",
+        return lt_error_set(err, LT_ERR_FORMAT,
+                            "%s: its header claims %" PRIu64 " bytes but the file has %" PRId64
+                            " (truncated download?)",
                             file->path, n, size);
     *text = malloc(n + 1);
     if (!*text)
@@ -125,8 +131,8 @@ static bool build_name_index(lt_safetensors *set, lt_error *err)
     for (int64_t i = 1; i < set->count; i++) {
         const lt_tensor_info *a = &set->tensors[set->by_name[i - 1]], *b = &set->tensors[set->by_name[i]];
         if (!strcmp(a->name, b->name))
-            return lt_error_set(err, LT_ERR_FORMAT, "%s: tensor '%s' is also in %s", set->shards[b->shard].path, b->name,
-                                set->shards[a->shard].path);
+            return lt_error_set(err, LT_ERR_FORMAT, "%s: tensor '%s' is also in %s", set->shards[b->shard].path,
+                                b->name, set->shards[a->shard].path);
     }
     return true;
 }
@@ -164,13 +170,13 @@ static bool list_shards(lt_safetensors *set, const char *folder, const lt_json *
         return lt_error_set(err, LT_ERR_MEMORY, "%s: out of memory for its index", folder);
     const char *tensor;
     json_t *value;
-    json_object_foreach((json_t *)map->value, tensor, value)
-    {
+    json_object_foreach ((json_t *)map->value, tensor, value) {
         lt_json at = {.value = value, .parent = map, .key = tensor};
         if (!lt_json_string(&at, &names[used], err))
             goto done;
         if (!lt_file_is_plain_name(names[used])) {
-            lt_json_error(&at, err, LT_ERR_FORMAT, "expected a file name inside the folder, found \"%.200s\"", names[used]);
+            lt_json_error(&at, err, LT_ERR_FORMAT, "expected a file name inside the folder, found \"%.200s\"",
+                          names[used]);
             goto done;
         }
         used++;
@@ -211,8 +217,7 @@ static bool check_index(const lt_safetensors *set, const lt_json *map, lt_error 
 {
     const char *name;
     json_t *value;
-    json_object_foreach((json_t *)map->value, name, value)
-    {
+    json_object_foreach ((json_t *)map->value, name, value) {
         lt_json at = {.value = value, .parent = map, .key = name};
         const lt_tensor_info *tensor = lt_safetensors_find(set, name);
         const char *path = tensor ? set->shards[tensor->shard].path : "", *slash = strrchr(path, '/');
@@ -268,10 +273,14 @@ static bool open_folder(lt_safetensors *set, const char *folder, lt_error *err)
     if (lt_file_exists(index))
         return open_index(set, folder, index, err);
     if (lt_file_exists(pickle))
-        return lt_error_set(err, LT_ERR_UNSUPPORTED, "%s: pickled weights are not read, since they can run code; "
-                                                     "save the model as safetensors", pickle);
-    return lt_error_set(err, LT_ERR_IO, "%s: expected model.safetensors or model.safetensors.index.json in this folder, "
-                                        "found neither", folder);
+        return lt_error_set(err, LT_ERR_UNSUPPORTED,
+                            "%s: pickled weights are not read, since they can run code; "
+                            "save the model as safetensors",
+                            pickle);
+    return lt_error_set(err, LT_ERR_IO,
+                        "%s: expected model.safetensors or model.safetensors.index.json in this folder, "
+                        "found neither",
+                        folder);
 }
 
 bool lt_safetensors_open(lt_safetensors **out, const char *path, lt_error *err)
@@ -351,8 +360,8 @@ bool lt_safetensors_unchanged(const lt_safetensors *set, lt_error *err)
         if (stat(file->path, &there))
             return lt_error_errno(err, "%s: was there when it was opened", file->path);
         if (now.st_size != then->st_size)
-            return lt_error_set(err, LT_ERR_FORMAT, "%s: had %" PRId64 " bytes when it was opened, now has %" PRId64, file->path,
-                                (int64_t)then->st_size, (int64_t)now.st_size);
+            return lt_error_set(err, LT_ERR_FORMAT, "%s: had %" PRId64 " bytes when it was opened, now has %" PRId64,
+                                file->path, (int64_t)then->st_size, (int64_t)now.st_size);
         if (now.st_mtim.tv_sec != then->st_mtim.tv_sec || now.st_mtim.tv_nsec != then->st_mtim.tv_nsec)
             return lt_error_set(err, LT_ERR_FORMAT, "%s: was written to after it was opened", file->path);
         if (there.st_ino != then->st_ino || there.st_dev != then->st_dev)
@@ -370,18 +379,15 @@ bool lt_safetensors_read(const lt_safetensors *set, const lt_tensor_info *tensor
            lt_error_context(err, "tensor '%s'", tensor->name);
 }
 
-static void widen(lt_dtype dtype, const unsigned char *in, float *out, int64_t n)
+static void widen(lt_dtype dtype, const void *in, float *out, int64_t n)
 {
-    for (int64_t i = 0; i < n; i++) {
-        uint16_t half;
-        double wide;
-        if (dtype == LT_DTYPE_F64) {
-            memcpy(&wide, in + 8 * i, sizeof wide);
-            out[i] = (float)wide;
-            continue;
-        }
-        memcpy(&half, in + 2 * i, sizeof half);
-        out[i] = dtype == LT_DTYPE_BF16 ? lt_bf16_to_f32(half) : lt_f16_to_f32(half);
+    const double *wide = in;
+    switch (dtype) {
+    case LT_DTYPE_BF16: lt_kernels_get()->bf16_to_f32(in, out, n); break;
+    case LT_DTYPE_F16: lt_kernels_get()->f16_to_f32(in, out, n); break;
+    default:
+        for (int64_t i = 0; i < n; i++)
+            out[i] = (float)wide[i];
     }
 }
 
@@ -392,9 +398,9 @@ bool lt_safetensors_read_f32(const lt_safetensors *set, const lt_tensor_info *te
     if (tensor->dtype == LT_DTYPE_F32)
         return lt_safetensors_read(set, tensor, out, err);
     if (!lt_dtype_get(tensor->dtype)->is_float)
-        return lt_error_set(err, LT_ERR_FORMAT, "%s: tensor '%s': expected floating-point numbers, found %s", file->path,
-                            tensor->name, lt_dtype_get(tensor->dtype)->name);
-    unsigned char stored[CHUNK * 8];
+        return lt_error_set(err, LT_ERR_FORMAT, "%s: tensor '%s': expected floating-point numbers, found %s",
+                            file->path, tensor->name, lt_dtype_get(tensor->dtype)->name);
+    double stored[CHUNK]; /* also room for narrower types */
     int64_t width = lt_dtype_bytes(tensor->dtype, 1);
     for (int64_t i = 0; i < tensor->elements; i += CHUNK) {
         int64_t n = tensor->elements - i < CHUNK ? tensor->elements - i : CHUNK;

@@ -59,17 +59,19 @@ static bool parse_shape(const json_t *entry, const char *source, lt_tensor_info 
                             shape ? lt_json_type_name(shape) : "nothing");
     size_t dims = json_array_size(shape);
     if (dims > LT_MAX_DIMS)
-        return tensor_error(source, info->name, err, LT_ERR_UNSUPPORTED, "shape: expected at most %d dimensions, found %zu",
-                            LT_MAX_DIMS, dims);
+        return tensor_error(source, info->name, err, LT_ERR_UNSUPPORTED,
+                            "shape: expected at most %d dimensions, found %zu", LT_MAX_DIMS, dims);
     info->dims = (int)dims;
     info->elements = 1;
     for (size_t i = 0; i < dims; i++) {
         const json_t *size = json_array_get(shape, i);
         if (!json_is_integer(size) || json_integer_value(size) < 0)
-            return tensor_error(source, info->name, err, LT_ERR_FORMAT, "shape[%zu]: expected an integer, not negative", i);
+            return tensor_error(source, info->name, err, LT_ERR_FORMAT, "shape[%zu]: expected an integer, not negative",
+                                i);
         info->shape[i] = json_integer_value(size);
         if (__builtin_mul_overflow(info->elements, info->shape[i], &info->elements))
-            return tensor_error(source, info->name, err, LT_ERR_FORMAT, "shape: the number of elements exceeds 64 bits");
+            return tensor_error(source, info->name, err, LT_ERR_FORMAT,
+                                "shape: the number of elements exceeds 64 bits");
     }
     int64_t width = lt_dtype_bytes(info->dtype, 1), bytes;
     if (__builtin_mul_overflow(info->elements, width, &bytes))
@@ -78,23 +80,27 @@ static bool parse_shape(const json_t *entry, const char *source, lt_tensor_info 
     return true;
 }
 
-static bool parse_offsets(const json_t *entry, const char *source, int64_t data_bytes, lt_tensor_info *info, lt_error *err)
+static bool parse_offsets(const json_t *entry, const char *source, int64_t data_bytes, lt_tensor_info *info,
+                          lt_error *err)
 {
     const json_t *offsets = json_object_get(entry, "data_offsets");
     if (json_array_size(offsets) != 2 || !json_is_integer(json_array_get(offsets, 0)) ||
         !json_is_integer(json_array_get(offsets, 1)))
         return tensor_error(source, info->name, err, LT_ERR_FORMAT, "data_offsets: expected a list of two integers");
-    int64_t begin = json_integer_value(json_array_get(offsets, 0)), end = json_integer_value(json_array_get(offsets, 1));
+    int64_t begin = json_integer_value(json_array_get(offsets, 0)),
+            end = json_integer_value(json_array_get(offsets, 1));
     if (begin < 0 || end < begin)
-        return tensor_error(source, info->name, err, LT_ERR_FORMAT, "data_offsets: [%" PRId64 ", %" PRId64 "] is not a range",
-                            begin, end);
+        return tensor_error(source, info->name, err, LT_ERR_FORMAT,
+                            "data_offsets: [%" PRId64 ", %" PRId64 "] is not a range", begin, end);
     if (end > data_bytes)
         return tensor_error(source, info->name, err, LT_ERR_FORMAT,
-                            "data_offsets end at %" PRId64 " but the file has %" PRId64 " bytes of data (truncated download?)",
+                            "data_offsets end at %" PRId64 " but the file has %" PRId64
+                            " bytes of data (truncated download?)",
                             end, data_bytes);
     if (end - begin != info->bytes)
         return tensor_error(source, info->name, err, LT_ERR_FORMAT,
-                            "data_offsets span %" PRId64 " bytes, its shape and dtype need %" PRId64, end - begin, info->bytes);
+                            "data_offsets span %" PRId64 " bytes, its shape and dtype need %" PRId64, end - begin,
+                            info->bytes);
     info->offset = begin;
     return true;
 }
@@ -118,10 +124,10 @@ static bool check_metadata(const json_t *metadata, const char *source, lt_error 
     if (!json_is_object(metadata))
         return lt_error_set(err, LT_ERR_FORMAT, "%s: __metadata__: expected an object, found %s", source,
                             lt_json_type_name(metadata));
-    json_object_foreach((json_t *)metadata, key, value)
+    json_object_foreach ((json_t *)metadata, key, value)
         if (!json_is_string(value))
-            return lt_error_set(err, LT_ERR_FORMAT, "%s: __metadata__: '%.200s': expected a string, found %s", source, key,
-                                lt_json_type_name(value));
+            return lt_error_set(err, LT_ERR_FORMAT, "%s: __metadata__: '%.200s': expected a string, found %s", source,
+                                key, lt_json_type_name(value));
     return true;
 }
 
@@ -135,7 +141,8 @@ static int compare_offsets(const void *a, const void *b)
     return strcmp(x->name, y->name);
 }
 
-static bool check_tiling(const lt_tensor_info *infos, int64_t count, int64_t data_bytes, const char *source, lt_error *err)
+static bool check_tiling(const lt_tensor_info *infos, int64_t count, int64_t data_bytes, const char *source,
+                         lt_error *err)
 {
     int64_t end = 0;
     for (int64_t i = 0; i < count; i++) {
@@ -146,7 +153,8 @@ static bool check_tiling(const lt_tensor_info *infos, int64_t count, int64_t dat
         end += infos[i].bytes;
     }
     if (end != data_bytes)
-        return lt_error_set(err, LT_ERR_FORMAT, "%s: its tensors end at %" PRId64 " but %" PRId64 " bytes of data follow the header",
+        return lt_error_set(err, LT_ERR_FORMAT,
+                            "%s: its tensors end at %" PRId64 " but %" PRId64 " bytes of data follow the header",
                             source, end, data_bytes);
     return true;
 }
@@ -160,12 +168,15 @@ bool lt_safetensors_parse_header(const char *text, size_t n, const char *source,
     int64_t used = 0;
     lt_tensor_info *list = NULL;
     if (n == 0 || text[0] != '{')
-        return lt_error_set(err, LT_ERR_FORMAT, "%s: its header does not begin with '{' (not a safetensors file?)", source);
+        return lt_error_set(err, LT_ERR_FORMAT, "%s: its header does not begin with '{' (not a safetensors file?)",
+                            source);
     if (!plausible_density(text, n))
-        return lt_error_set(err, LT_ERR_FORMAT, "%s: its header is a nest of empty values, not a list of tensors", source);
+        return lt_error_set(err, LT_ERR_FORMAT, "%s: its header is a nest of empty values, not a list of tensors",
+                            source);
     root = json_loadb(text, n, JSON_REJECT_DUPLICATES, &at);
     if (!root)
-        return lt_error_set(err, LT_ERR_FORMAT, "%s: header, byte %d: not valid JSON: %s", source, at.position, at.text);
+        return lt_error_set(err, LT_ERR_FORMAT, "%s: header, byte %d: not valid JSON: %s", source, at.position,
+                            at.text);
     json_t *meta = json_object_get(root, "__metadata__");
     if (meta && !check_metadata(meta, source, err))
         goto done;
@@ -176,8 +187,7 @@ bool lt_safetensors_parse_header(const char *text, size_t n, const char *source,
     }
     const char *name;
     json_t *entry;
-    json_object_foreach(root, name, entry)
-    {
+    json_object_foreach (root, name, entry) {
         if (entry == meta)
             continue;
         if (!parse_tensor(name, entry, source, data_bytes, &list[used++], err))

@@ -13,9 +13,8 @@
 
 /* The registry: one line per family. */
 static const lt_family *const families[] = {
-    &lt_family_llama,
-    &lt_family_qwen2,
-    &lt_family_mistral,
+    &lt_family_llama,  &lt_family_qwen2, &lt_family_qwen3,   &lt_family_mistral, &lt_family_gemma,   &lt_family_gemma2,
+    &lt_family_gemma3, &lt_family_phi3,  &lt_family_smollm3, &lt_family_olmo2,   &lt_family_granite,
 };
 
 enum { FAMILIES = sizeof families / sizeof *families };
@@ -88,8 +87,8 @@ static bool choose_family(lt_family_reader *reader)
             reader->family = families[i];
     if (!reader->family)
         return lt_json_error(&at, reader->err, LT_ERR_UNSUPPORTED,
-                             "no model family of this type is known: \"%.60s\"; the nearest known one is \"%s\"", model_type,
-                             nearest_family(model_type)->model_type);
+                             "no model family of this type is known: \"%.60s\"; the nearest known one is \"%s\"",
+                             model_type, nearest_family(model_type)->model_type);
     snprintf(reader->config->model_type, sizeof reader->config->model_type, "%s", model_type);
     return true;
 }
@@ -138,13 +137,15 @@ static bool read_sizes(lt_family_reader *reader)
     bool derived = (family->head_width == 0 || is_null(reader, "head_dim")) && !lt_json_has(&reader->top, "head_dim");
     if (derived && config->C % config->H)
         return lt_json_error(&reader->top, reader->err, LT_ERR_FORMAT,
-                             "hidden_size (%" PRId64 ") is not a multiple of num_attention_heads (%" PRId64 ")", config->C,
-                             config->H);
-    if (!read_size(reader, "head_dim", derived ? config->C / config->H : family->head_width, MAX_HEAD_WIDTH, &config->D))
+                             "hidden_size (%" PRId64 ") is not a multiple of num_attention_heads (%" PRId64 ")",
+                             config->C, config->H);
+    if (!read_size(reader, "head_dim", derived ? config->C / config->H : family->head_width, MAX_HEAD_WIDTH,
+                   &config->D))
         return false;
     if (config->H * config->D > MAX_WIDTH)
         return lt_json_error(&reader->top, reader->err, LT_ERR_FORMAT,
-                             "%" PRId64 " heads of %" PRId64 " values exceed %d together", config->H, config->D, MAX_WIDTH);
+                             "%" PRId64 " heads of %" PRId64 " values exceed %d together", config->H, config->D,
+                             MAX_WIDTH);
     return true;
 }
 
@@ -172,17 +173,17 @@ static bool read_activation(lt_family_reader *reader)
             reader->config->activation = known[i].activation;
             return true;
         }
-    return lt_json_error(&reader->top, reader->err, LT_ERR_UNSUPPORTED,
-                         "field '%s': the activation \"%.60s\" is not known (silu, gelu, gelu_pytorch_tanh and relu are)", key,
-                         name);
+    return lt_json_error(
+        &reader->top, reader->err, LT_ERR_UNSUPPORTED,
+        "field '%s': the activation \"%.60s\" is not known (silu, gelu, gelu_pytorch_tanh and relu are)", key, name);
 }
 
 static bool apply_scale(lt_family_reader *reader, const lt_scale_row *row, double value)
 {
     lt_config *config = reader->config;
     if (!(value > 0) || value > 1e30 || value < 1e-30)
-        return lt_json_error(&reader->top, reader->err, LT_ERR_FORMAT, "field '%s': expected a positive number, found %g",
-                             row->key, value);
+        return lt_json_error(&reader->top, reader->err, LT_ERR_FORMAT,
+                             "field '%s': expected a positive number, found %g", row->key, value);
     switch (row->rule) {
     case LT_SCALE_ATTENTION: config->attention_scale = value; break;
     case LT_SCALE_ATTENTION_RSQRT: config->attention_scale = 1 / sqrt(value); break;
@@ -228,8 +229,8 @@ static bool read_norm(lt_family_reader *reader)
     if (!lt_json_get_real(&reader->top, key, epsilon, reader->err))
         return false;
     if (!(*epsilon >= 0) || *epsilon > 1)
-        return lt_json_error(&reader->top, reader->err, LT_ERR_FORMAT, "field '%s': expected a number from 0 to 1, found %g",
-                             key, *epsilon);
+        return lt_json_error(&reader->top, reader->err, LT_ERR_FORMAT,
+                             "field '%s': expected a number from 0 to 1, found %g", key, *epsilon);
     return true;
 }
 

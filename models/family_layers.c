@@ -19,8 +19,9 @@ static bool read_ropes(lt_family_reader *reader)
     if (listed && !lt_json_array(&list, reader->err))
         return false;
     if (listed && (int64_t)json_array_size(list.value) < config->L)
-        return lt_json_error(&list, reader->err, LT_ERR_FORMAT, "expected a value for each of %" PRId64 " layers, found %zu",
-                             config->L, json_array_size(list.value));
+        return lt_json_error(&list, reader->err, LT_ERR_FORMAT,
+                             "expected a value for each of %" PRId64 " layers, found %zu", config->L,
+                             json_array_size(list.value));
     for (int64_t l = 0; l < config->L; l++) {
         rotates = (l + 1) % interval != 0;
         if (listed) {
@@ -33,7 +34,8 @@ static bool read_ropes(lt_family_reader *reader)
     return true;
 }
 
-/* layer_types, one string per layer: sliding[l] says whether layer l has a window. *found is false when there is none. */
+/* layer_types, one string per layer: sliding[l] says whether layer l has a window. *found is false when there is none.
+ */
 static bool read_layer_types(lt_family_reader *reader, bool *sliding, bool *found)
 {
     lt_json list;
@@ -43,8 +45,9 @@ static bool read_layer_types(lt_family_reader *reader, bool *sliding, bool *foun
     if (!lt_json_array(&list, reader->err))
         return false;
     if ((int64_t)json_array_size(list.value) != reader->config->L)
-        return lt_json_error(&list, reader->err, LT_ERR_FORMAT, "expected a type for each of %" PRId64 " layers, found %zu",
-                             reader->config->L, json_array_size(list.value));
+        return lt_json_error(&list, reader->err, LT_ERR_FORMAT,
+                             "expected a type for each of %" PRId64 " layers, found %zu", reader->config->L,
+                             json_array_size(list.value));
     for (int64_t l = 0; l < reader->config->L; l++) {
         lt_json at = lt_json_element(&list, (size_t)l);
         const char *name;
@@ -53,7 +56,8 @@ static bool read_layer_types(lt_family_reader *reader, bool *sliding, bool *foun
         sliding[l] = !strcmp(name, "sliding_attention");
         if (!sliding[l] && strcmp(name, "full_attention"))
             return lt_json_error(&at, reader->err, LT_ERR_UNSUPPORTED,
-                                 "the layer type \"%.60s\" is not known (full_attention and sliding_attention are)", name);
+                                 "the layer type \"%.60s\" is not known (full_attention and sliding_attention are)",
+                                 name);
     }
     return true;
 }

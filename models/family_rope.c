@@ -1,6 +1,6 @@
-/* Rotary positions. Older configurations have rope_theta and rope_scaling (null, or an object with "type" or "rope_type")
- * side by side; transformers 5 writes rope_parameters with everything in it, one object per layer type where local and
- * global layers differ. */
+/* Rotary positions. Older configurations have rope_theta and rope_scaling (null, or an object with "type" or
+ * "rope_type") side by side; transformers 5 writes rope_parameters with everything in it, one object per layer type
+ * where local and global layers differ. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -16,7 +16,8 @@ typedef struct rope_source {
 
 static bool positive(const lt_json *at, double value, lt_error *err)
 {
-    return (value > 0 && value < 1e30) || lt_json_error(at, err, LT_ERR_FORMAT, "expected a positive number, found %g", value);
+    return (value > 0 && value < 1e30) ||
+           lt_json_error(at, err, LT_ERR_FORMAT, "expected a positive number, found %g", value);
 }
 
 /* A positive number that must be there. */
@@ -38,7 +39,8 @@ static bool may_positive(const lt_json *from, const char *key, double *out, lt_e
 static bool read_kind(const lt_family_reader *reader, const lt_json *own, lt_rope_kind *kind)
 {
     const char *name = "default";
-    if (!lt_json_get_string(own, "type", &name, reader->err) || !lt_json_get_string(own, "rope_type", &name, reader->err))
+    if (!lt_json_get_string(own, "type", &name, reader->err) ||
+        !lt_json_get_string(own, "rope_type", &name, reader->err))
         return false;
     bool longrope = !strcmp(name, "longrope") || !strcmp(name, "su") || !strcmp(name, "yarn");
     if (!strcmp(name, "default"))
@@ -50,9 +52,10 @@ static bool read_kind(const lt_family_reader *reader, const lt_json *own, lt_rop
     else if (longrope && reader->family->longrope)
         *kind = LT_ROPE_LONGROPE;
     else
-        return lt_json_error(own, reader->err, LT_ERR_UNSUPPORTED,
-                             "rope scaling of type \"%.40s\" is not supported for %s (default, linear%s and llama3 are)", name,
-                             reader->family->model_type, reader->family->longrope ? ", longrope" : "");
+        return lt_json_error(
+            own, reader->err, LT_ERR_UNSUPPORTED,
+            "rope scaling of type \"%.40s\" is not supported for %s (default, linear%s and llama3 are)", name,
+            reader->family->model_type, reader->family->longrope ? ", longrope" : "");
     return true;
 }
 
@@ -79,7 +82,8 @@ static bool read_factors(const lt_json *own, const char *key, int count, float *
     return true;
 }
 
-/* A key beside the scaling object (Phi-3) goes before the one inside it; without either the model was never stretched. */
+/* A key beside the scaling object (Phi-3) goes before the one inside it; without either the model was never stretched.
+ */
 static bool read_original_positions(const lt_family_reader *reader, const lt_json *own, int *out)
 {
     static const char key[] = "original_max_position_embeddings";
@@ -103,8 +107,9 @@ static bool read_llama3(const lt_family_reader *reader, const lt_json *own, lt_r
         !read_original_positions(reader, own, &rope->original_max_position))
         return false;
     if (rope->high_freq_factor <= rope->low_freq_factor)
-        return lt_json_error(own, reader->err, LT_ERR_FORMAT, "high_freq_factor (%g) must be above low_freq_factor (%g)",
-                             rope->high_freq_factor, rope->low_freq_factor);
+        return lt_json_error(own, reader->err, LT_ERR_FORMAT,
+                             "high_freq_factor (%g) must be above low_freq_factor (%g)", rope->high_freq_factor,
+                             rope->low_freq_factor);
     return true;
 }
 
@@ -116,11 +121,15 @@ static bool read_longrope(const lt_family_reader *reader, const lt_json *own, lt
         !read_factors(own, "long_factor", half, &rope->long_factor, reader->err) ||
         !read_original_positions(reader, own, &rope->original_max_position))
         return false;
+    if (rope->original_max_position < 2) /* its logarithm divides */
+        return lt_json_error(own, reader->err, LT_ERR_FORMAT,
+                             "original_max_position_embeddings: expected at least 2, found %d",
+                             rope->original_max_position);
     rope->factor = (double)reader->config->max_position / rope->original_max_position;
     if (!may_positive(own, "factor", &rope->factor, reader->err))
         return false;
     rope->attention_factor = 1;
-    if (rope->factor > 1 && rope->original_max_position > 1)
+    if (rope->factor > 1)
         rope->attention_factor = sqrt(1 + log(rope->factor) / log(rope->original_max_position));
     return may_positive(own, "attention_factor", &rope->attention_factor, reader->err);
 }
@@ -133,15 +142,16 @@ static bool read_rotary_width(const lt_family_reader *reader, const lt_json *own
     if (!may_positive(&reader->top, key, &share, reader->err) || (own && !may_positive(own, key, &share, reader->err)))
         return false;
     if (share != 1 && !reader->family->partial_rotary)
-        return lt_json_error(&reader->top, reader->err, LT_ERR_UNSUPPORTED, "field '%s': %s rotates whole heads, found %g", key,
-                             reader->family->model_type, share);
+        return lt_json_error(&reader->top, reader->err, LT_ERR_UNSUPPORTED,
+                             "field '%s': %s rotates whole heads, found %g", key, reader->family->model_type, share);
     if (share > 1)
-        return lt_json_error(&reader->top, reader->err, LT_ERR_FORMAT, "field '%s': expected at most 1, found %g", key, share);
+        return lt_json_error(&reader->top, reader->err, LT_ERR_FORMAT, "field '%s': expected at most 1, found %g", key,
+                             share);
     *out = (int)((double)reader->config->D * share);
     if (*out < 2 || *out % 2)
         return lt_json_error(&reader->top, reader->err, LT_ERR_FORMAT,
-                             "%d of the %" PRId64 " values of a head would rotate; expected an even number above 0", *out,
-                             reader->config->D);
+                             "%d of the %" PRId64 " values of a head would rotate; expected an even number above 0",
+                             *out, reader->config->D);
     return true;
 }
 
@@ -185,7 +195,8 @@ static bool read_single(lt_family_reader *reader)
         !may_positive(&reader->top, "rope_theta", &source.theta, reader->err))
         return false;
     source.own = old ? &scaling : new ? &parameters : NULL;
-    if (source.own && (lt_json_member(source.own, "full_attention", &nested) || lt_json_member(source.own, "sliding_attention", &nested)))
+    if (source.own && (lt_json_member(source.own, "full_attention", &nested) ||
+                       lt_json_member(source.own, "sliding_attention", &nested)))
         return lt_json_error(&nested, reader->err, LT_ERR_UNSUPPORTED, "%s has one rope for every layer",
                              reader->family->model_type);
     return read_one(reader, source);

@@ -56,8 +56,7 @@ static bool read_id(lt_family_reader *reader, const char *key, int fallback, int
     lt_json at;
     if (json_is_null(json_object_get(reader->top.value, key)))
         id = -1;
-    if (lt_json_member(&reader->top, key, &at) &&
-        (!lt_json_int(&at, -1, INT32_MAX, &id, reader->err)))
+    if (lt_json_member(&reader->top, key, &at) && (!lt_json_int(&at, -1, INT32_MAX, &id, reader->err)))
         return false;
     *out = id >= 0 && id < reader->config->V ? (int)id : -1;
     if (lt_json_has(&reader->top, key))

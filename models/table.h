@@ -54,6 +54,13 @@ enum { LT_MAX_SCALES = 6, LT_MAX_ALIASES = 8 };
 #define LT_LLAMA_NORMS                                                                                                 \
     [LT_NORM_BEFORE_ATTENTION] = "model.layers.%d.input_layernorm",                                                    \
     [LT_NORM_BEFORE_MLP] = "model.layers.%d.post_attention_layernorm"
+#define LT_LLAMA_QK_NORMS                                                                                              \
+    [LT_NORM_Q] = "model.layers.%d.self_attn.q_norm", [LT_NORM_K] = "model.layers.%d.self_attn.k_norm"
+#define LT_GEMMA_NORMS                                                                                                 \
+    [LT_NORM_BEFORE_ATTENTION] = "model.layers.%d.input_layernorm",                                                    \
+    [LT_NORM_AFTER_ATTENTION] = "model.layers.%d.post_attention_layernorm",                                            \
+    [LT_NORM_BEFORE_MLP] = "model.layers.%d.pre_feedforward_layernorm",                                                \
+    [LT_NORM_AFTER_MLP] = "model.layers.%d.post_feedforward_layernorm"
 #define LT_LLAMA_ATTENTION_BIAS                                                                                        \
     [LT_LINEAR_Q] = "attention_bias", [LT_LINEAR_K] = "attention_bias", [LT_LINEAR_V] = "attention_bias",              \
     [LT_LINEAR_O] = "attention_bias"
@@ -100,7 +107,8 @@ typedef struct lt_family {
     int bos_id, eos_id, pad_id; /* -1: none */
 } lt_family;
 
-extern const lt_family lt_family_llama, lt_family_qwen2, lt_family_mistral;
+extern const lt_family lt_family_gemma, lt_family_gemma2, lt_family_gemma3, lt_family_granite, lt_family_llama,
+    lt_family_mistral, lt_family_olmo2, lt_family_phi3, lt_family_qwen2, lt_family_qwen3, lt_family_smollm3;
 
 /* One reading of one config.json. */
 typedef struct lt_family_reader {

@@ -10,8 +10,9 @@
  *
  *     f32 elements    [k][w]            bf16 elements   [k/2][w][2]: the pairs that a bf16 product instruction takes
  *
- * A set without bf16 products holds bf16 operands as f32 numbers that were rounded to bf16: element_bytes tells.
- * Every element of C is summed over k in an order that depends on k0 and k1 alone. */
+ * B is aligned to 64 bytes; A and everything in f32 has whatever alignment. A set without bf16 products holds bf16
+ * operands as f32 numbers that were rounded to bf16: element_bytes tells. Every element of C is summed over k in an
+ * order that depends on k0 and k1 alone. */
 #ifndef LT_SIMD_PANEL_H
 #define LT_SIMD_PANEL_H
 

@@ -20,6 +20,7 @@ void lt_gemm_pack_a_ref(lt_compute compute, const lt_matrix *a, bool transpose_a
 extern const lt_gemm_kernel lt_gemm_f32_avx2, lt_gemm_bf16_avx2;
 extern const lt_gemm_kernel lt_gemm_f32_avx512, lt_gemm_bf16_avx512, lt_gemm_bf16_avx512bf16;
 extern const lt_panel_kernels lt_ref_panel_f32, lt_ref_panel_bf16; /* of bf16 compute: f32 numbers, rounded */
+extern const lt_panel_kernels lt_panel_f32_avx2, lt_panel_bf16_avx2;
 extern const lt_panel_kernels lt_panel_f32_avx512, lt_panel_bf16_avx512, lt_panel_bf16_avx512bf16;
 
 /* The kernel of a set, or NULL: the definition. */

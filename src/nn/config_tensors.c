@@ -38,7 +38,8 @@ static void add(inventory *list, const char *pattern, const char *suffix, lt_ten
         lt_config_tensor *item = &list->items[list->count];
         char module[LT_NAME_MAX];
         lt_config_name(module, pattern, layer);
-        *item = (lt_config_tensor){.role = role, .layer = layer, .slot = slot, .dims = columns ? 2 : 1, .shape = {rows, columns}};
+        *item = (lt_config_tensor){
+            .role = role, .layer = layer, .slot = slot, .dims = columns ? 2 : 1, .shape = {rows, columns}};
         snprintf(item->name, sizeof item->name, "%s%s", module, suffix);
     }
     list->count++;

@@ -19,9 +19,9 @@ typedef enum lt_tensor_role {
 typedef struct lt_config_tensor {
     char name[LT_NAME_MAX + 16]; /* "model.layers.3.mlp.up_proj.weight" */
     lt_tensor_role role;
-    int layer;                   /* -1 outside the blocks */
-    int slot;                    /* lt_linear_slot or lt_norm_slot inside the blocks, else -1 */
-    int dims;                    /* 1 or 2 */
+    int layer; /* -1 outside the blocks */
+    int slot;  /* lt_linear_slot or lt_norm_slot inside the blocks, else -1 */
+    int dims;  /* 1 or 2 */
     int64_t shape[2];
 } lt_config_tensor;
 

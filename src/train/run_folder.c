@@ -102,6 +102,48 @@ void lt_run_folder_remove_checkpoint(const char *path)
         lt_log_warning("%s: not removed, there is something in it that lathe did not write", path);
 }
 
+static bool remove_unfinished(const char *name, void *context)
+{
+    char path[4352];
+    snprintf(path, sizeof path, "%s/%s", (const char *)context, name);
+    if (is_unfinished(name))
+        lt_run_folder_remove_checkpoint(path);
+    return true;
+}
+
+void lt_run_folder_remove_unfinished(const char *path) { each_checkpoint(path, true, remove_unfinished, (void *)path); }
+
+typedef struct step_list {
+    int64_t *items, count;
+} step_list;
+
+static bool add_step(const char *name, void *context)
+{
+    step_list *list = context;
+    int64_t *grown = realloc(list->items, (size_t)(list->count + 1) * sizeof *grown);
+    if (!grown)
+        return false;
+    list->items = grown;
+    lt_run_folder_checkpoint_name(name, &grown[list->count++]);
+    return true;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+int64_t lt_run_folder_checkpoints(const char *path, int64_t **steps)
+{
+    step_list list = {0};
+    each_checkpoint(path, false, add_step, &list);
+    if (list.count)
+        qsort(list.items, (size_t)list.count, sizeof *list.items, by_value);
+    *steps = list.items;
+    return list.count;
+}
+
 /* Moves the files and checkpoints of a run from one folder into another on the same file system. */
 typedef struct move {
     const char *from, *to;

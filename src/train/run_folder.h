@@ -53,6 +53,12 @@ bool lt_run_folder_is_run(const char *path);
 /* Removes the files of a checkpoint (or a half-written one), and the folder if nothing else is in it. */
 void lt_run_folder_remove_checkpoint(const char *path);
 
+/* Removes what a process left that was killed while it saved. */
+void lt_run_folder_remove_unfinished(const char *path);
+
+/* The steps of the checkpoint folders in a run, ascending; *steps is malloc'ed (NULL when there are none). */
+int64_t lt_run_folder_checkpoints(const char *path, int64_t **steps);
+
 /* True for "checkpoint-12"; *step is 12 then. */
 bool lt_run_folder_checkpoint_name(const char *name, int64_t *step);
 

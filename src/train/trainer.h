@@ -5,12 +5,13 @@
 #include <jansson.h>
 #include <signal.h>
 
-#include "formats/peft.h"
 #include "objective/objective.h"
 #include "train/optimizer.h"
 #include "train/plan.h"
 #include "train/rows.h"
 #include "train/schedule.h"
+
+struct lt_peft_config; /* formats/peft.h */
 
 typedef enum lt_method { LT_METHOD_LORA, LT_METHOD_FULL } lt_method;
 typedef enum lt_strategy { LT_STRATEGY_NO, LT_STRATEGY_STEPS, LT_STRATEGY_EPOCH } lt_strategy;
@@ -22,6 +23,7 @@ typedef struct lt_progress {
     double epoch, loss, learning_rate, grad_norm;
     double tokens_per_second, elapsed_seconds, eta_seconds;
     int64_t rss_bytes;
+    int64_t planned_bytes; /* the peak of the plan; 0: there is none yet */
 } lt_progress;
 
 typedef void (*lt_progress_sink)(const lt_progress *progress, void *context);
@@ -34,7 +36,7 @@ typedef struct lt_train_options {
     const char *model;               /* HF folder */
     lt_method method;
     const char *adapter;             /* start from this PEFT folder, or NULL */
-    const lt_peft_config *peft;      /* a new adapter; unused with `adapter` (its own file says) or LT_METHOD_FULL */
+    const struct lt_peft_config *peft; /* a new adapter; unused with `adapter` (its own file says) or LT_METHOD_FULL */
     const char *output;              /* run folder */
     json_t *recipe;                  /* every option as resolved, for recipe.yaml; borrowed, may be NULL */
 
@@ -80,6 +82,7 @@ typedef struct lt_train_result {
     int64_t steps, tokens, trained_tokens;
     double seconds, tokens_per_second, loss_first, loss_last, eval_loss; /* eval_loss NaN when there was none */
     int64_t peak_rss_bytes, planned_peak_bytes;
+    int64_t rows_skipped; /* rows of the data that train nothing */
 } lt_train_result;
 
 /* Trains. LT_ERR_INTERRUPTED when `stop` was set: the step was finished and a checkpoint written. LT_ERR_NUMERIC when

@@ -17,7 +17,7 @@ it "names the place in a broken config.json"
 mkdir -p "$work/broken"
 printf '{"model_type": "llama",}' >"$work/broken/config.json"
 run inspect "$work/broken"
-expect_failure "broken/config.json:1:"
+expect_failure "broken/config.json: line 1"
 
 it "refuses a file of tensors that is cut short"
 printf '\377\377\0\0\0\0\0\0{}' >"$work/cut.safetensors"

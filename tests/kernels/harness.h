@@ -64,5 +64,6 @@ void from_f32(void *data, lt_dtype dtype, int64_t index, float value); /* rounds
 /* Everything about one set against the truth and the reference. thorough = false: a subset of a second or so. */
 void check_rows(const lt_kernels *set, bool thorough);
 void check_gemm(const lt_kernels *set, bool thorough);
+void check_panel(const lt_kernels *set, bool thorough);
 
 #endif

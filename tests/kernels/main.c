@@ -12,6 +12,7 @@ int main(int argc, char **argv)
         const lt_kernels *set = lt_kernels_find(*name);
         check_begin(*name);
         check_gemm(set, !quick);
+        check_panel(set, !quick);
         printf("%-12s %9lld comparisons, %lld failures\n", *name, (long long)check_count(),
                (long long)check_failures());
         good &= check_failures() == 0;

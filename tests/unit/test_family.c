@@ -215,6 +215,95 @@ Test(family, refuses_sizes_that_make_no_model)
         expect_refusal(cases[i].text, LT_ERR_FORMAT, cases[i].part);
 }
 
+#define SIZES "\"hidden_size\":48,\"intermediate_size\":64,\"num_hidden_layers\":3"
+#define SIZES_AND_HEADS SIZES ",\"num_attention_heads\":4,\"vocab_size\":100"
+
+Test(family, gemma2_has_caps_scales_and_a_window_on_every_other_layer)
+{
+    lt_config config = parse("{\"model_type\":\"gemma2\"," SIZES_AND_HEADS ",\"final_logit_softcapping\":null,"
+                             "\"query_pre_attn_scalar\":64,\"hidden_act\":\"mish\"}");
+    cr_assert(config.norm == LT_NORM_RMS_PLUS_ONE && config.activation == LT_ACT_GELU_TANH && config.tied_head);
+    cr_assert(config.D == 256 && config.K == 4 && config.attention_softcap == 50 && config.logit_softcap == 0);
+    cr_assert_float_eq(config.attention_scale, 0.125, 1e-15);
+    cr_assert_float_eq(config.embedding_scale, sqrt(48), 1e-12);
+    cr_assert(config.layers[0].window == 4096 && config.layers[1].window == 0 && config.layers[2].window == 4096);
+    cr_assert_str_eq(config.norm_name[LT_NORM_AFTER_MLP], "model.layers.%d.post_feedforward_layernorm");
+    lt_config_free(&config);
+}
+
+Test(family, gemma3_has_a_rope_of_its_own_for_local_layers_in_both_styles)
+{
+    const char *const texts[] = {
+        "{\"model_type\":\"gemma3_text\"," SIZES ",\"rope_theta\":20000,\"rope_local_base_freq\":300,"
+        "\"sliding_window_pattern\":2,\"rope_scaling\":{\"rope_type\":\"linear\",\"factor\":4},\"sliding_window\":9}",
+        "{\"model_type\":\"gemma3_text\"," SIZES ",\"rope_parameters\":{\"full_attention\":{\"rope_type\":\"linear\","
+        "\"factor\":4,\"rope_theta\":20000},\"sliding_attention\":{\"rope_type\":\"default\",\"rope_theta\":300}},"
+        "\"sliding_window\":9,\"layer_types\":[\"sliding_attention\",\"full_attention\",\"sliding_attention\"]}",
+    };
+    for (int i = 0; i < 2; i++) {
+        lt_config config = parse(texts[i]);
+        cr_assert(config.rope_count == 2 && config.ropes[0].kind == LT_ROPE_LINEAR && config.ropes[0].theta == 20000 &&
+                  config.ropes[0].factor == 4 && config.ropes[1].kind == LT_ROPE_DEFAULT && config.ropes[1].theta == 300);
+        cr_assert(config.layers[0].window == 9 && config.layers[0].rope == 1 && config.layers[1].window == 0 &&
+                  config.layers[1].rope == 0);
+        cr_assert(config.H == 8 && config.K == 4 && config.V == 262208, "sizes that hub files leave out");
+        lt_config_free(&config);
+    }
+}
+
+#define PHI3(scaling)                                                                                                   \
+    "{\"model_type\":\"phi3\"," SIZES ",\"num_attention_heads\":6,\"vocab_size\":100,"                                   \
+    "\"max_position_embeddings\":64,\"original_max_position_embeddings\":16,\"partial_rotary_factor\":0.5,"             \
+    "\"rope_scaling\":" scaling "}"
+
+Test(family, phi3_fuses_projections_and_stretches_a_part_of_each_head)
+{
+    lt_config config = parse(PHI3("{\"type\":\"su\",\"short_factor\":[1,1.5],\"long_factor\":[2,4]}"));
+    const lt_rope_config *rope = &config.ropes[0];
+    cr_assert(rope->kind == LT_ROPE_LONGROPE && rope->rotary_width == 4 && rope->factor == 4);
+    cr_assert(rope->original_max_position == 16 && rope->short_factor[1] == 1.5f && rope->long_factor[1] == 4);
+    cr_assert_float_eq(rope->attention_factor, sqrt(1.5), 1e-12, "1 + ln 4 / ln 16");
+    cr_assert(lt_config_has_linear(&config, LT_LINEAR_QKV) && lt_config_has_linear(&config, LT_LINEAR_GATE_UP) &&
+              !lt_config_has_linear(&config, LT_LINEAR_Q) && config.layers[0].window == 0);
+    lt_config_free(&config);
+    expect_refusal(PHI3("{\"type\":\"longrope\",\"short_factor\":[1],\"long_factor\":[2,4]}"), LT_ERR_FORMAT,
+                   "field 'rope_scaling.short_factor': expected 2 numbers (half of what rotates), found 1");
+    expect_refusal(PHI3("{\"type\":\"longrope\",\"short_factor\":[1,0],\"long_factor\":[2,4]}"), LT_ERR_FORMAT,
+                   "field 'rope_scaling.short_factor[1]': expected a positive number, found 0");
+    expect_refusal(PHI3("{\"type\":\"longrope\",\"long_factor\":[2,4]}"), LT_ERR_FORMAT,
+                   "expected a field 'short_factor'");
+}
+
+Test(family, smollm3_skips_rope_where_the_file_or_the_interval_says)
+{
+    lt_config config = parse("{\"model_type\":\"smollm3\"," SIZES_AND_HEADS ",\"no_rope_layer_interval\":2}");
+    cr_assert(config.layers[0].rope == 0 && config.layers[1].rope == -1 && config.layers[2].rope == 0);
+    cr_assert(config.ropes[0].theta == 2000000 && config.tied_head && config.layers[1].window == 0);
+    lt_config_free(&config);
+    config = parse("{\"model_type\":\"smollm3\"," SIZES_AND_HEADS ",\"no_rope_layers\":[0,1,1],"
+                   "\"use_sliding_window\":true,\"sliding_window\":8}");
+    cr_assert(config.layers[0].rope == -1 && config.layers[0].window == 8);
+    cr_assert(config.layers[1].rope == 0 && config.layers[1].window == 0);
+    lt_config_free(&config);
+    expect_refusal("{\"model_type\":\"smollm3\"," SIZES_AND_HEADS ",\"no_rope_layers\":[0]}", LT_ERR_FORMAT,
+                   "field 'no_rope_layers': expected a value for each of 3 layers, found 1");
+}
+
+Test(family, granite_scales_and_olmo2_norms_after_the_branches)
+{
+    lt_config config = parse("{\"model_type\":\"granite\"," SIZES_AND_HEADS ",\"attention_multiplier\":0.5,"
+                             "\"embedding_multiplier\":12,\"residual_multiplier\":0.25,\"logits_scaling\":8}");
+    cr_assert(config.attention_scale == 0.5 && config.embedding_scale == 12 && config.residual_scale == 0.25);
+    cr_assert_eq(config.logit_scale, 0.125);
+    lt_config_free(&config);
+    expect_refusal("{\"model_type\":\"granite\"," SIZES_AND_HEADS ",\"logits_scaling\":0}", LT_ERR_FORMAT,
+                   "field 'logits_scaling': expected a positive number, found 0");
+    config = parse("{\"model_type\":\"olmo2\"," SIZES_AND_HEADS ",\"num_key_value_heads\":2}");
+    cr_assert(!lt_config_has_norm(&config, LT_NORM_BEFORE_MLP) && lt_config_has_norm(&config, LT_NORM_AFTER_ATTENTION));
+    cr_assert(lt_config_norm_width(&config, LT_NORM_Q) == 48 && lt_config_norm_width(&config, LT_NORM_K) == 24);
+    lt_config_free(&config);
+}
+
 static const lt_config_tensor *find(const lt_config_tensor *list, int64_t count, const char *name)
 {
     for (int64_t i = 0; i < count; i++)

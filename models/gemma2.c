@@ -1,0 +1,30 @@
+/* Gemma 2: norms before and after each branch, soft caps on scores and logits, a window on every other layer. */
+#include "models/table.h"
+
+const lt_family lt_family_gemma2 = {
+    .model_type = "gemma2",
+    .causal_class = "Gemma2ForCausalLM",
+    LT_LLAMA_TRUNK,
+    .linear = {LT_LLAMA_ATTENTION, LT_LLAMA_MLP},
+    .norms = {LT_GEMMA_NORMS},
+    .bias = {LT_LLAMA_ATTENTION_BIAS},
+    .aliases = {{"hidden_act", "hidden_activation"}},
+    .norm = LT_NORM_RMS_PLUS_ONE,
+    .norm_epsilon = 1e-6,
+    .activation = "gelu_pytorch_tanh",
+    .scales = {{LT_SCALE_EMBEDDING_SQRT},
+               {LT_SCALE_ATTENTION_RSQRT, "query_pre_attn_scalar", 256},
+               {LT_SCALE_ATTENTION_SOFTCAP, "attn_logit_softcapping", 50},
+               {LT_SCALE_LOGIT_SOFTCAP, "final_logit_softcapping", 30}},
+    .kv_heads = 4,
+    .head_width = 256,
+    .rope_theta = 10000,
+    .max_position = 8192,
+    .window = LT_WINDOW_PATTERN,
+    .sliding_window = 4096,
+    .window_pattern = 2,
+    .tied_head = true,
+    .bos_id = 2,
+    .eos_id = 1,
+    .pad_id = 0,
+};

@@ -1,0 +1,35 @@
+/* Gemma 3, the text model: norms on q and k instead of soft caps, a window on five layers of six, and another rope for
+ * them. Configurations of the larger ones leave out most sizes. */
+#include "models/table.h"
+
+const lt_family lt_family_gemma3 = {
+    .model_type = "gemma3_text",
+    .causal_class = "Gemma3ForCausalLM",
+    LT_LLAMA_TRUNK,
+    .linear = {LT_LLAMA_ATTENTION, LT_LLAMA_MLP},
+    .norms = {LT_GEMMA_NORMS, LT_LLAMA_QK_NORMS},
+    .bias = {LT_LLAMA_ATTENTION_BIAS},
+    .aliases = {{"hidden_act", "hidden_activation"}},
+    .norm = LT_NORM_RMS_PLUS_ONE,
+    .norm_epsilon = 1e-6,
+    .activation = "gelu_pytorch_tanh",
+    .rope = LT_ROPE_RULE_LOCAL_GLOBAL,
+    .scales = {{LT_SCALE_EMBEDDING_SQRT},
+               {LT_SCALE_ATTENTION_RSQRT, "query_pre_attn_scalar", 256},
+               {LT_SCALE_ATTENTION_SOFTCAP, "attn_logit_softcapping", 0},
+               {LT_SCALE_LOGIT_SOFTCAP, "final_logit_softcapping", 0}},
+    .heads = 8,
+    .vocabulary = 262208,
+    .kv_heads = 4,
+    .head_width = 256,
+    .rope_theta = 1000000,
+    .local_rope_theta = 10000,
+    .max_position = 131072,
+    .window = LT_WINDOW_PATTERN,
+    .sliding_window = 4096,
+    .window_pattern = 6,
+    .tied_head = true,
+    .bos_id = 2,
+    .eos_id = 1,
+    .pad_id = 0,
+};

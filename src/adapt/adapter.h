@@ -1,0 +1,48 @@
+/* An adapter on a model: what every method has in common, whatever it trains. A method is one row of the registry in adapter.c. */
+#ifndef LT_ADAPT_ADAPTER_H
+#define LT_ADAPT_ADAPTER_H
+
+#include "formats/peft.h"
+#include "nn/model.h"
+
+typedef struct lt_adapter lt_adapter;
+
+/* What a method does. */
+typedef struct lt_adapter_method {
+    lt_peft_type type;
+    unsigned can; /* LT_PEFT_CAN_…: options of its configuration that it honours */
+    /* Hooks itself into the model and registers its tensors under PEFT's names. */
+    bool (*attach)(void **state, lt_model *model, const lt_peft_config *config, lt_param_list *params, lt_error *err);
+    /* Points its hooks at the tensors' memory. */
+    void (*bind)(void *state, lt_param_list *params);
+    /* Fills freshly made tensors. */
+    bool (*init)(void *state, lt_param_list *params, uint64_t seed, lt_error *err);
+    void (*enable)(void *state, bool enabled);
+    void (*detach)(void *state);
+} lt_adapter_method;
+
+/* The options of a configuration of this type that can be honoured, for lt_peft_config_read. */
+unsigned lt_adapter_can(lt_peft_type type);
+
+/* Attaches a new adapter and registers in `params` what it trains, modules_to_save included. config is borrowed for the adapter's
+ * life. One that matches nothing is an error that lists what there is. */
+bool lt_adapter_attach(lt_adapter **adapter, lt_model *model, const lt_peft_config *config, lt_param_list *params, lt_error *err);
+
+/* After lt_param_list_layout: binds the hooks and fills the tensors, from `seed` and (modules_to_save) from the base. */
+bool lt_adapter_init(lt_adapter *adapter, lt_param_list *params, uint64_t seed, lt_error *err);
+
+/* Then, to start from an existing one: values from folder/adapter_model.safetensors. Every tensor must be there with its
+ * shape; the base's own weights that PEFT stores beside an adapted embedding are passed over. */
+bool lt_adapter_load(lt_adapter *adapter, lt_param_list *params, const char *folder, lt_error *err);
+
+/* Off: the model is its base. Modules in modules_to_save stay. */
+void lt_adapter_enable(lt_adapter *adapter, bool enabled);
+void lt_adapter_close(lt_adapter *adapter); /* detaches; NULL is fine */
+
+/* For using an adapter without training it: configuration, tensors and hooks in one, from a PEFT folder. Adds to the model; close it
+ * before the model. */
+typedef struct lt_used_adapter lt_used_adapter;
+bool lt_used_adapter_open(lt_used_adapter **used, lt_model *model, const char *folder, lt_error *err);
+void lt_used_adapter_close(lt_used_adapter *used);
+
+#endif

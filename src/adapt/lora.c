@@ -1,0 +1,247 @@
+#include "adapt/lora.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "adapt/dora.h"
+#include "adapt/lora_embedding.h"
+#include "adapt/lora_linear.h"
+#include "core/rng.h"
+
+/* One adapted linear layer. */
+typedef struct entry {
+    lt_dora dora; /* its lora part alone without DoRA */
+    lt_linear *linear;
+    int a, b, m; /* indices of its tensors; m is -1 without DoRA */
+} entry;
+
+typedef struct lora {
+    lt_model *model;
+    const lt_peft_config *config;
+    lt_peft_matcher *matcher;
+    entry **entries; /* each by itself: the model points at their hooks */
+    int count, capacity;
+    lt_lora_embedding embedding;
+    int embedding_a, embedding_b; /* -1: the embedding is not adapted */
+    /* while attaching */
+    lt_param_list *params;
+    lt_error *err;
+    bool failed;
+} lora;
+
+static int add_tensor(lora *l, const char *module, lt_peft_part part, int dims, int64_t rows, int64_t cols)
+{
+    char key[LT_PEFT_KEY_MAX];
+    lt_peft_key_compose(key, module, part);
+    return lt_param_list_add(l->params, key, dims, (int64_t[]){rows, cols}, true);
+}
+
+static bool matches(lora *l, const char *module, lt_peft_module_kind kind, lt_peft_match *match)
+{
+    if (!lt_peft_matcher_match(l->matcher, module, kind, match, l->err)) {
+        l->failed = true;
+        return false;
+    }
+    return match->adapts && !lt_peft_saves_module(l->config, module);
+}
+
+static entry *new_entry(lora *l)
+{
+    if (l->count == l->capacity) {
+        int capacity = l->capacity ? 2 * l->capacity : 256;
+        entry **grown = realloc(l->entries, (size_t)capacity * sizeof *grown);
+        if (!grown)
+            return NULL;
+        l->entries = grown;
+        l->capacity = capacity;
+    }
+    entry *e = calloc(1, sizeof *e);
+    if (e)
+        l->entries[l->count++] = e;
+    return e;
+}
+
+static void attach_linear(lt_linear *linear, int64_t block, lt_linear_slot slot, void *context)
+{
+    lora *l = context;
+    lt_peft_match match;
+    (void)block;
+    if (l->failed || !matches(l, linear->module, slot == LT_LINEAR_SLOTS ? LT_PEFT_MODULE_HEAD : LT_PEFT_MODULE_LINEAR, &match))
+        return;
+    const lt_lora_config *c = &l->config->lora;
+    entry *e = new_entry(l);
+    if (!e) {
+        l->failed = !lt_error_set(l->err, LT_ERR_MEMORY, "out of memory for the adapter");
+        return;
+    }
+    e->linear = linear;
+    e->a = add_tensor(l, linear->module, LT_PEFT_PART_LORA_A, 2, match.rank, linear->K);
+    e->b = add_tensor(l, linear->module, LT_PEFT_PART_LORA_B, 2, linear->N, match.rank);
+    e->m = -1;
+    if (c->use_dora) {
+        e->m = add_tensor(l, linear->module, LT_PEFT_PART_MAGNITUDE, 1, linear->N, 0);
+        l->failed = !lt_dora_init(&e->dora, linear, match.rank, (float)match.scale, l->err);
+    } else {
+        lt_lora_linear_init(&e->dora.lora, match.rank, (float)match.scale, (float)c->dropout);
+    }
+    linear->hook = &e->dora.lora.hook;
+}
+
+static void attach_embedding(lora *l)
+{
+    const lt_config *c = &l->model->config;
+    lt_peft_match match;
+    if (!matches(l, c->embed_name, LT_PEFT_MODULE_EMBEDDING, &match))
+        return;
+    if (l->config->lora.use_dora) {
+        l->failed = !lt_error_set(l->err, LT_ERR_UNSUPPORTED, "DoRA on the embedding '%s' is not supported; leave it out of target_modules",
+                                  c->embed_name);
+        return;
+    }
+    l->embedding_a = add_tensor(l, c->embed_name, LT_PEFT_PART_EMBEDDING_A, 2, match.rank, c->V);
+    l->embedding_b = add_tensor(l, c->embed_name, LT_PEFT_PART_EMBEDDING_B, 2, c->C, match.rank);
+    lt_lora_embedding_init(&l->embedding, match.rank, c->V, (float)match.scale);
+    l->model->embed.hook = &l->embedding.hook;
+}
+
+static void name_module(lt_linear *linear, int64_t block, lt_linear_slot slot, void *context)
+{
+    char *list = context;
+    if (block == 0 && slot != LT_LINEAR_SLOTS)
+        snprintf(list + strlen(list), 512 - strlen(list), "%s%s", *list ? ", " : "", strrchr(linear->module, '.') + 1);
+}
+
+static void detach(void *state)
+{
+    lora *l = state;
+    for (int i = 0; i < l->count; i++) {
+        l->entries[i]->linear->hook = NULL;
+        lt_dora_free(&l->entries[i]->dora);
+        free(l->entries[i]);
+    }
+    if (l->embedding_a >= 0)
+        l->model->embed.hook = NULL;
+    lt_peft_matcher_free(l->matcher);
+    free(l->entries);
+    free(l);
+}
+
+static bool attach(void **state, lt_model *model, const lt_peft_config *config, lt_param_list *params, lt_error *err)
+{
+    if (config->lora.use_dora && config->lora.dropout > 0)
+        return lt_error_set(err, LT_ERR_UNSUPPORTED, "DoRA with lora_dropout %g is not supported: set lora_dropout to 0",
+                            config->lora.dropout);
+    lora *l = calloc(1, sizeof *l);
+    if (!l)
+        return lt_error_set(err, LT_ERR_MEMORY, "out of memory for the adapter");
+    *l = (lora){.model = model, .config = config, .params = params, .err = err, .embedding_a = -1};
+    if (!lt_peft_matcher_create(&l->matcher, config, err)) {
+        detach(l);
+        return false;
+    }
+    attach_embedding(l);
+    lt_model_each_linear(model, attach_linear, l);
+    if (!l->failed && l->count == 0 && l->embedding_a < 0) {
+        char list[512] = "";
+        lt_model_each_linear(model, name_module, list);
+        l->failed = !lt_error_set(err, LT_ERR_USAGE, "target_modules match no layer of the model; its blocks have: %s", list);
+    }
+    if (l->failed) {
+        detach(l);
+        return false;
+    }
+    *state = l;
+    return true;
+}
+
+static void bind(void *state, lt_param_list *params)
+{
+    lora *l = state;
+    for (int i = 0; i < l->count; i++) {
+        entry *e = l->entries[i];
+        lt_lora_linear *lin = &e->dora.lora;
+        lin->a = params->items[e->a].value;
+        lin->da = params->items[e->a].gradient;
+        lin->b = params->items[e->b].value;
+        lin->db = params->items[e->b].gradient;
+        if (e->m >= 0) {
+            e->dora.m = params->items[e->m].value;
+            e->dora.dm = params->items[e->m].gradient;
+        }
+    }
+    if (l->embedding_a >= 0) {
+        l->embedding.a = params->items[l->embedding_a].value;
+        l->embedding.da = params->items[l->embedding_a].gradient;
+        l->embedding.b = params->items[l->embedding_b].value;
+        l->embedding.db = params->items[l->embedding_b].gradient;
+    }
+}
+
+static void fill_uniform(lt_param *p, float bound, uint64_t seed, uint64_t stream)
+{
+    lt_rng rng = lt_rng_make(seed, stream);
+    for (int64_t i = 0; i < p->elements; i++)
+        p->value[i] = bound * (2 * lt_rng_uniform(&rng) - 1);
+}
+
+static void fill_normal(lt_param *p, float deviation, uint64_t seed, uint64_t stream)
+{
+    lt_rng rng = lt_rng_make(seed, stream);
+    for (int64_t i = 0; i < p->elements; i++)
+        p->value[i] = deviation * lt_rng_normal(&rng);
+}
+
+static void fill_zero(lt_param *p)
+{
+    memset(p->value, 0, (size_t)p->elements * sizeof *p->value);
+}
+
+/* A stream of random numbers per tensor, apart from those of dropout and shuffling. */
+static uint64_t stream_of(int param)
+{
+    return (uint64_t)1 << 62 | (uint64_t)param;
+}
+
+static bool init(void *state, lt_param_list *params, uint64_t seed, lt_error *err)
+{
+    lora *l = state;
+    lt_lora_init kind = l->config->lora.init;
+    if (kind == LT_LORA_INIT_EVA || kind == LT_LORA_INIT_ORTHOGONAL)
+        return lt_error_set(err, LT_ERR_UNSUPPORTED, "init_lora_weights: a new adapter can start as true, false or \"gaussian\"");
+    for (int i = 0; i < l->count; i++) {
+        entry *e = l->entries[i];
+        lt_param *a = &params->items[e->a], *b = &params->items[e->b];
+        int64_t R = e->dora.lora.R;
+        if (kind == LT_LORA_INIT_GAUSSIAN)
+            fill_normal(a, 1.0f / (float)R, seed, stream_of(e->a));
+        else /* kaiming_uniform(a = sqrt 5) of nn.Linear: bound 1 / sqrt(fan-in) */
+            fill_uniform(a, 1.0f / sqrtf((float)e->linear->K), seed, stream_of(e->a));
+        if (kind == LT_LORA_INIT_RANDOM)
+            fill_uniform(b, 1.0f / sqrtf((float)R), seed, stream_of(e->b));
+        else
+            fill_zero(b);
+        if (e->m >= 0)
+            lt_dora_row_norms(&e->dora, e->linear, params->items[e->m].value);
+    }
+    if (l->embedding_a >= 0) { /* nn.Embedding's way: the zero is A, so that a token's row begins as it was */
+        fill_zero(&params->items[l->embedding_a]);
+        if (kind == LT_LORA_INIT_RANDOM)
+            fill_normal(&params->items[l->embedding_a], 1.0f, seed, stream_of(l->embedding_a));
+        fill_normal(&params->items[l->embedding_b], 1.0f, seed, stream_of(l->embedding_b));
+    }
+    return true;
+}
+
+static void enable(void *state, bool enabled)
+{
+    lora *l = state;
+    for (int i = 0; i < l->count; i++)
+        l->entries[i]->dora.lora.hook.enabled = enabled;
+    l->embedding.hook.enabled = enabled;
+}
+
+const lt_adapter_method lt_adapter_lora = {.type = LT_PEFT_LORA, .can = LT_PEFT_CAN_DORA, .attach = attach, .bind = bind,
+                                           .init = init, .enable = enable, .detach = detach};

@@ -1,0 +1,112 @@
+#include "api/data.h"
+
+#include <stdlib.h>
+
+#include "core/file.h"
+
+/* ---- tokenizer and template ---- */
+
+static bool open_tokenizer(lt_api_text *text, const char *model, lt_error *err)
+{
+    char path[4096];
+    if (!lt_file_join(path, sizeof path, model, "tokenizer.json", err))
+        return false;
+    return !lt_file_exists(path) || lt_tokenizer_open(&text->tokenizer, model, err);
+}
+
+/* A model without a template is fine until a row needs one; a template that is broken, or asked for and not there, is
+ * not. */
+static bool open_chat(lt_api_text *text, const char *model, const char *choice, lt_error *err)
+{
+    lt_error error;
+    if (lt_chat_open(&text->chat, model, choice, &error))
+        return true;
+    text->chat = NULL;
+    if (!choice && error.status == LT_ERR_USAGE)
+        return true;
+    if (err)
+        *err = error;
+    return false;
+}
+
+bool lt_api_text_open(lt_api_text **out, const char *model, const char *chat_template, lt_error *err)
+{
+    *out = NULL;
+    lt_api_text *text = calloc(1, sizeof *text);
+    if (!text)
+        return lt_error_set(err, LT_ERR_MEMORY, "out of memory");
+    text->users = 1;
+    if (!open_tokenizer(text, model, err) || !open_chat(text, model, chat_template, err)) {
+        lt_api_text_close(text);
+        return false;
+    }
+    *out = text;
+    return true;
+}
+
+void lt_api_text_close(lt_api_text *text)
+{
+    if (!text || --text->users > 0)
+        return;
+    lt_chat_close(text->chat);
+    lt_tokenizer_close(text->tokenizer);
+    free(text);
+}
+
+/* ---- data sets ---- */
+
+bool lt_api_data_open(lt_api_data **out, lt_api_text *text, const lt_api_data_options *options, lt_error *err)
+{
+    *out = NULL;
+    lt_api_data *data = calloc(1, sizeof *data);
+    if (!data)
+        return lt_error_set(err, LT_ERR_MEMORY, "out of memory");
+    data->text = text;
+    text->users++;
+    lt_dataset_options rows = {.accept = LT_DATASET_FOR_LANGUAGE,
+                               .fields = {.text = options->fields.text,
+                                          .messages = options->fields.messages,
+                                          .prompt = options->fields.prompt,
+                                          .completion = options->fields.completion}};
+    lt_examples_options examples = {.tokenizer = text->tokenizer,
+                                    .chat = text->chat,
+                                    .max_length = options->max_length,
+                                    .overflow = options->split ? LT_EXAMPLES_SPLIT : LT_EXAMPLES_TRUNCATE,
+                                    .train_everything = options->train_everything};
+    if (!lt_dataset_open(&data->dataset, options->files.items, options->files.count, &rows, err) ||
+        !lt_examples_open(&data->examples, data->dataset, &examples, err)) {
+        lt_api_data_close(data);
+        return false;
+    }
+    *out = data;
+    return true;
+}
+
+void lt_api_data_close(lt_api_data *data)
+{
+    if (!data)
+        return;
+    lt_examples_close(data->examples);
+    lt_dataset_close(data->dataset);
+    lt_api_text_close(data->text);
+    free(data);
+}
+
+static bool next_row(void *context, lt_row *row, bool *end, lt_error *err)
+{
+    lt_api_data *data = context;
+    return data->rows.next(data->rows.context, row, end, err);
+}
+
+static void close_rows(void *context)
+{
+    lt_api_data *data = context;
+    lt_examples_warn(lt_examples_count(data->examples));
+    lt_api_data_close(data);
+}
+
+void lt_api_data_source(lt_api_data *data, lt_row_source *source)
+{
+    lt_examples_source(data->examples, &data->rows);
+    *source = (lt_row_source){.next = next_row, .close = close_rows, .context = data};
+}

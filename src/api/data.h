@@ -1,0 +1,42 @@
+/* Files of rows as examples: data set, tokenizer and chat template opened together, closed together. */
+#ifndef LT_API_DATA_H
+#define LT_API_DATA_H
+
+#include "core/error.h"
+#include "lathe.h"
+#include "text/examples.h"
+
+/* A model's tokenizer and template; both are NULL when the folder has none (rows of token ids need none). Shared by the
+ * data sets that are read with it: the last one that closes frees it. */
+typedef struct lt_api_text {
+    lt_tokenizer *tokenizer;
+    lt_chat *chat;
+    int users;
+} lt_api_text;
+
+/* model: a folder. chat_template: the user's choice, or NULL for the model's own. *text has one user, the caller. */
+bool lt_api_text_open(lt_api_text **text, const char *model, const char *chat_template, lt_error *err);
+void lt_api_text_close(lt_api_text *text); /* one user less; NULL is fine */
+
+typedef struct lt_api_data {
+    lt_api_text *text;
+    lt_dataset *dataset;
+    lt_examples *examples;
+    lt_row_source rows; /* of the examples */
+} lt_api_data;
+
+typedef struct lt_api_data_options {
+    lathe_strings files;
+    lathe_fields fields;
+    int64_t max_length;    /* 0: no limit */
+    bool split;            /* long rows of plain text become several */
+    bool train_everything; /* no mask */
+} lt_api_data_options;
+
+bool lt_api_data_open(lt_api_data **data, lt_api_text *text, const lt_api_data_options *options, lt_error *err);
+void lt_api_data_close(lt_api_data *data); /* NULL is fine */
+
+/* The examples as rows of a run; source->close warns of what was odd about them and closes `data`. */
+void lt_api_data_source(lt_api_data *data, lt_row_source *source);
+
+#endif

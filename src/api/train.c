@@ -1,0 +1,260 @@
+/* Training, from the public options to the trainer's. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/api.h"
+#include "api/data.h"
+#include "core/threads.h"
+#include "formats/peft.h"
+#include "train/trainer.h"
+
+/* Everything that a run borrows while it goes on. */
+typedef struct setup {
+    const lathe_train_options *from;
+    lt_train_options to;
+    lt_peft_config peft;
+} setup;
+
+/* ---- the adapter ---- */
+
+/* One entry with a character that no module name has is a regular expression, as a string is for PEFT. */
+static bool set_names(lt_peft_names *names, const lathe_strings *from, lt_error *err)
+{
+    if (from->count == 0)
+        return true;
+    if (from->count == 1 && strpbrk(from->items[0], "\\[](){}*+?^$|"))
+        return lt_peft_names_set_regex(names, from->items[0], err);
+    return lt_peft_names_set(names, from->items, from->count, err);
+}
+
+static bool set_layers(lt_lora_config *lora, const lathe_integers *from, lt_error *err)
+{
+    if (from->count == 0)
+        return true;
+    lora->layers = calloc((size_t)from->count, sizeof *lora->layers);
+    if (!lora->layers)
+        return lt_error_set(err, LT_ERR_MEMORY, "out of memory");
+    lora->layers_given = true;
+    lora->layer_count = from->count;
+    for (int i = 0; i < from->count; i++)
+        lora->layers[i] = (int)from->items[i];
+    return true;
+}
+
+static bool set_adapter(setup *s, lt_error *err)
+{
+    const lathe_train_options *from = s->from;
+    if (from->method != LATHE_METHOD_LORA || from->adapter)
+        return true;
+    lt_lora_config *lora = &s->peft.lora;
+    lora->rank = (int)from->lora_r;
+    lora->alpha = from->lora_alpha;
+    lora->dropout = from->lora_dropout;
+    lora->use_rslora = from->use_rslora;
+    s->peft.task_type = strdup("CAUSAL_LM");
+    s->peft.base_model = strdup(from->model);
+    if (!s->peft.task_type || !s->peft.base_model)
+        return lt_error_set(err, LT_ERR_MEMORY, "out of memory");
+    s->to.peft = &s->peft;
+    return set_names(&lora->target_modules, &from->target_modules, err) &&
+           set_names(&lora->exclude_modules, &from->exclude_modules, err) &&
+           set_layers(lora, &from->layers_to_transform, err) &&
+           (from->modules_to_save.count == 0 || lt_peft_names_set(&s->peft.modules_to_save, from->modules_to_save.items,
+                                                                  from->modules_to_save.count, err)) &&
+           lt_peft_config_check(&s->peft, err);
+}
+
+/* ---- the data ---- */
+
+static bool is_pretraining(const lathe_train_options *options)
+{
+    return strcmp(options->command, "pretrain") == 0;
+}
+
+/* Pre-training reads text: packed, it is cut wherever a block is full; unpacked, long texts become several rows. */
+static bool open_rows(setup *s, lt_api_text *text, const lathe_strings *files, lt_row_source *source, lt_error *err)
+{
+    bool pretrain = is_pretraining(s->from), cut_by_store = pretrain && s->from->packing;
+    lt_api_data_options options = {.files = *files,
+                                   .fields = s->from->fields,
+                                   .max_length = cut_by_store ? 0 : s->from->max_length,
+                                   .split = pretrain,
+                                   .train_everything = pretrain};
+    lt_api_data *data;
+    if (!lt_api_data_open(&data, text, &options, err))
+        return false;
+    lt_api_data_source(data, source);
+    return true;
+}
+
+static bool set_data(setup *s, lt_error *err)
+{
+    const lathe_train_options *from = s->from;
+    if (from->data.count == 0)
+        return lt_error_set(err, LT_ERR_USAGE, "%s needs data: files of rows to train on", from->command);
+    lt_api_text *text;
+    if (!lt_api_text_open(&text, from->model, from->chat_template, err))
+        return false;
+    bool ok = open_rows(s, text, &from->data, &s->to.rows, err) &&
+              (from->eval_data.count == 0 || open_rows(s, text, &from->eval_data, &s->to.eval_rows, err));
+    lt_api_text_close(text); /* the sources keep it as long as they read */
+    s->to.packing = !from->packing ? LT_PACKING_NONE : is_pretraining(from) ? LT_PACKING_BLOCKS : LT_PACKING_ROWS;
+    return ok;
+}
+
+static void close_rows(lt_row_source *source)
+{
+    if (source->next && source->close)
+        source->close(source->context);
+    *source = (lt_row_source){0};
+}
+
+/* ---- the rest ---- */
+
+static void pass_progress(const lt_progress *p, void *context)
+{
+    const lathe_train_options *options = context;
+    lathe_progress progress = {
+        .phase = p->phase,
+        .done = p->done,
+        .total = p->total,
+        .epoch = p->epoch,
+        .loss = p->loss,
+        .learning_rate = p->learning_rate,
+        .grad_norm = p->grad_norm,
+        .tokens_per_second = p->tokens_per_second,
+        .elapsed_seconds = p->elapsed_seconds,
+        .eta_seconds = p->eta_seconds,
+        .rss_bytes = p->rss_bytes,
+        .planned_bytes = p->planned_bytes,
+    };
+    options->progress(&progress, options->progress_context);
+}
+
+static lt_strategy strategy_of(int strategy)
+{
+    return strategy == LATHE_STRATEGY_NO      ? LT_STRATEGY_NO
+           : strategy == LATHE_STRATEGY_EPOCH ? LT_STRATEGY_EPOCH
+                                              : LT_STRATEGY_STEPS;
+}
+
+static void set_plain(setup *s)
+{
+    const lathe_train_options *from = s->from;
+    lt_train_options *to = &s->to;
+    to->command = from->command;
+    to->objective = &lt_objective_lm;
+    to->model = from->model;
+    to->method = from->method == LATHE_METHOD_FULL ? LT_METHOD_FULL : LT_METHOD_LORA;
+    to->adapter = from->adapter;
+    to->output = from->output;
+    to->overwrite = from->overwrite;
+    to->resume = from->resume;
+    to->resume_from = from->resume_from;
+
+    to->max_length = from->max_length;
+    to->shuffle = from->shuffle;
+    to->batch_size = from->batch_size;
+    to->gradient_accumulation_steps = from->gradient_accumulation_steps;
+    to->num_train_epochs = from->num_train_epochs;
+    to->max_steps = from->max_steps;
+    to->seed = (uint64_t)from->seed;
+
+    to->schedule = (lt_schedule_options){.type = from->lr_scheduler_type,
+                                         .warmup_steps = from->warmup_steps,
+                                         .warmup_ratio = from->warmup_ratio,
+                                         .decay_steps = from->num_decay_steps,
+                                         .min_lr_ratio = from->min_lr_ratio,
+                                         .num_cycles = from->num_cycles,
+                                         .power = from->power};
+    to->learning_rate = from->learning_rate;
+    to->optimizer = (lt_optimizer_options){.name = from->optim,
+                                           .beta1 = from->adam_beta1,
+                                           .beta2 = from->adam_beta2,
+                                           .epsilon = from->adam_epsilon,
+                                           .weight_decay = from->weight_decay};
+    to->max_grad_norm = from->max_grad_norm;
+
+    to->eval_strategy = strategy_of(from->eval_strategy);
+    to->save_strategy = strategy_of(from->save_strategy);
+    to->logging_steps = from->logging_steps;
+    to->eval_steps = from->eval_steps;
+    to->save_steps = from->save_steps;
+    to->save_total_limit = from->save_total_limit;
+    to->save_gradients = from->save_gradients;
+
+    to->compute = lt_api_compute(from->compute);
+    to->threads = lt_threads_set((int)from->threads);
+    to->activation_bits = (int)from->activation_bits;
+    to->max_memory_bytes = from->max_memory;
+    to->stop = from->stop;
+    if (from->progress) {
+        to->progress = pass_progress;
+        to->progress_context = (void *)from;
+    }
+}
+
+static bool prepare(setup *s, lt_error *err)
+{
+    lt_train_defaults(&s->to);
+    lt_peft_config_init(&s->peft, LT_PEFT_LORA);
+    set_plain(s);
+    return set_adapter(s, err) && set_data(s, err);
+}
+
+/* A run closes its sources itself; without a run it is done here. */
+static void give_up(setup *s)
+{
+    close_rows(&s->to.rows);
+    close_rows(&s->to.eval_rows);
+}
+
+bool lt_api_train(const lathe_train_options *options, json_t *recipe, lathe_train_result *result, lt_error *err)
+{
+    lathe_train_options resolved = *options;
+    setup s = {.from = &resolved};
+    lt_train_result r = {0};
+    if (!lt_api_train_resolve(&resolved, err))
+        return false;
+    bool ok = prepare(&s, err);
+    if (ok) {
+        s.to.recipe = recipe;
+        ok = lt_train_run(&s.to, &r, err);
+    } else
+        give_up(&s);
+    lt_peft_config_free(&s.peft);
+    if (ok && result)
+        *result = (lathe_train_result){.steps = r.steps,
+                                       .tokens = r.tokens,
+                                       .trained_tokens = r.trained_tokens,
+                                       .seconds = r.seconds,
+                                       .tokens_per_second = r.tokens_per_second,
+                                       .loss_first = r.loss_first,
+                                       .loss_last = r.loss_last,
+                                       .eval_loss = r.eval_loss,
+                                       .peak_rss_bytes = r.peak_rss_bytes,
+                                       .planned_peak_bytes = r.planned_peak_bytes};
+    return ok;
+}
+
+bool lt_api_train_plan(const lathe_train_options *options, lt_plan *plan, lt_error *err)
+{
+    lathe_train_options resolved = *options;
+    setup s = {.from = &resolved};
+    if (!lt_api_train_resolve(&resolved, err))
+        return false;
+    bool ok = prepare(&s, err);
+    if (ok)
+        ok = lt_train_plan(&s.to, plan, err);
+    else
+        give_up(&s);
+    lt_peft_config_free(&s.peft);
+    return ok;
+}
+
+bool lathe_train(const lathe_train_options *options, lathe_train_result *result, lathe_error *err)
+{
+    lt_error error;
+    return lt_api_train(options, NULL, result, &error) || lt_api_error(err, &error);
+}

@@ -1,0 +1,84 @@
+/* The defaults of training commands: the one place where they stand. The command line's help shows them from here. */
+#include <math.h>
+#include <string.h>
+
+#include "api/api.h"
+#include "models/family.h"
+#include "simd/kernels.h"
+
+/* As transformers' TrainingArguments and PEFT have them, except: batches and logging are sized for a CPU, two
+ * checkpoints are kept, and adapters go on every linear layer (Hu et al. put them on two; more layers at a lower rank
+ * train better, Dettmers et al. 2023, section 4). */
+bool lathe_train_options_init(lathe_train_options *options, const char *command, lathe_error *err)
+{
+    static const char *const all_linear[] = {"all-linear"};
+    bool pretrain = strcmp(command, "pretrain") == 0;
+    if (!pretrain && strcmp(command, "sft") != 0)
+        return lt_api_fail(err, LT_ERR_USAGE, "there is no training command '%s'; sft and pretrain are known", command);
+    *options = (lathe_train_options){
+        .command = pretrain ? "pretrain" : "sft",
+        .method = pretrain ? LATHE_METHOD_FULL : LATHE_METHOD_LORA,
+        .lora_r = 16,
+        .lora_alpha = 32,
+        .target_modules = {all_linear, 1},
+        .packing = pretrain,
+        .shuffle = true,
+        .batch_size = 8,
+        .gradient_accumulation_steps = 1,
+        .num_train_epochs = pretrain ? 1 : 3,
+        .seed = 42,
+        .optim = "adamw_torch",
+        .lr_scheduler_type = pretrain ? "cosine" : "linear",
+        .learning_rate = NAN,
+        .max_grad_norm = 1,
+        .adam_beta1 = 0.9,
+        .adam_beta2 = 0.999,
+        .adam_epsilon = 1e-8,
+        .eval_strategy = LATHE_STRATEGY_AUTO,
+        .save_strategy = LATHE_STRATEGY_AUTO,
+        .eval_steps = 0,
+        .logging_steps = 10,
+        .save_steps = 500,
+        .save_total_limit = 2,
+    };
+    return true;
+}
+
+lt_compute lt_api_compute(int compute)
+{
+    if (compute == LATHE_COMPUTE_AUTO)
+        return lt_kernels_get()->bf16_products ? LT_COMPUTE_BF16 : LT_COMPUTE_F32;
+    return compute == LATHE_COMPUTE_BF16 ? LT_COMPUTE_BF16 : LT_COMPUTE_F32;
+}
+
+/* The model's own context, up to a length that a CPU takes gladly. */
+static bool choose_length(lathe_train_options *options, lt_error *err)
+{
+    enum { LENGTH_MOST = 1024 };
+    lt_config config;
+    if (!lt_family_load(options->model, &config, err))
+        return false;
+    options->max_length =
+        config.max_position > 0 && config.max_position < LENGTH_MOST ? config.max_position : LENGTH_MOST;
+    lt_config_free(&config);
+    return true;
+}
+
+bool lt_api_train_resolve(lathe_train_options *options, lt_error *err)
+{
+    bool pretrain = strcmp(options->command, "pretrain") == 0;
+    if (options->max_length == 0 && !choose_length(options, err))
+        return false;
+    if (isnan(options->learning_rate))
+        options->learning_rate = options->method == LATHE_METHOD_LORA ? 2e-4 : pretrain ? 5e-4 : 2e-5;
+    if (options->eval_strategy == LATHE_STRATEGY_AUTO)
+        options->eval_strategy = options->eval_data.count == 0 ? LATHE_STRATEGY_NO
+                                 : options->eval_steps > 0     ? LATHE_STRATEGY_STEPS
+                                                               : LATHE_STRATEGY_EPOCH;
+    if (options->eval_strategy == LATHE_STRATEGY_STEPS && options->eval_steps == 0)
+        options->eval_steps = options->logging_steps;
+    if (options->save_strategy == LATHE_STRATEGY_AUTO)
+        options->save_strategy = LATHE_STRATEGY_STEPS;
+    options->compute = lt_api_compute(options->compute) == LT_COMPUTE_BF16 ? LATHE_COMPUTE_BF16 : LATHE_COMPUTE_FP32;
+    return true;
+}

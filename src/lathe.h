@@ -1,0 +1,186 @@
+/* lathe: fine-tuning language models on a CPU. The C API.
+ *
+ * A function that can fail returns false and fills a caller-owned lathe_error; nothing prints, nothing exits. Strings
+ * are UTF-8. What a function hands out as `char **` or `int32_t **` is freed with lathe_free; handles have a close
+ * function, which takes NULL. Pointers inside option structs are borrowed for the time of the call.
+ *
+ * Threads: a tokenizer may be used by any number of threads at once, a model by one at a time. Training and generating
+ * use OpenMP threads of their own.
+ *
+ * Link with `pkg-config --cflags --libs lathe`. */
+#ifndef LATHE_H
+#define LATHE_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- version and errors ---- */
+
+const char *lathe_version(void); /* "0.1.0" */
+
+typedef enum lathe_status {
+    LATHE_OK = 0,
+    LATHE_ERR_USAGE,       /* the request makes no sense: options that contradict each other, an unknown name */
+    LATHE_ERR_IO,          /* the system said no */
+    LATHE_ERR_FORMAT,      /* a file is not what its format says */
+    LATHE_ERR_UNSUPPORTED, /* well-formed, but beyond what lathe can do */
+    LATHE_ERR_MEMORY,      /* out of memory, or over max_memory; the message names the least that would do */
+    LATHE_ERR_NUMERIC,     /* NaN or infinity where a number was needed */
+    LATHE_ERR_INTERRUPTED, /* `stop` was set; a training run has saved a checkpoint */
+} lathe_status;
+
+typedef struct lathe_error {
+    lathe_status status;
+    char message[1024]; /* one line: file, place, what was expected, what was found */
+} lathe_error;
+
+/* Frees what a function of this header handed out. NULL is fine. */
+void lathe_free(void *memory);
+
+/* Messages that are no errors ("warning" true or false), one line each; NULL silences them, which is the default. */
+typedef void (*lathe_message_sink)(bool warning, const char *line, void *context);
+void lathe_set_message_sink(lathe_message_sink sink, void *context);
+
+/* ---- text ---- */
+
+typedef struct lathe_tokenizer lathe_tokenizer;
+
+/* path: a model folder or a tokenizer.json. */
+bool lathe_tokenizer_open(lathe_tokenizer **tokenizer, const char *path, lathe_error *err);
+void lathe_tokenizer_close(lathe_tokenizer *tokenizer);
+
+/* Token ids of text[0 .. size). add_special: let the tokenizer add its own tokens around the text (BOS …). */
+bool lathe_encode(const lathe_tokenizer *tokenizer, const char *text, size_t size, bool add_special, int32_t **ids,
+                  size_t *count, lathe_error *err);
+
+/* The text of ids, with a NUL after its *size bytes. skip_special: leave special tokens out. */
+bool lathe_decode(const lathe_tokenizer *tokenizer, const int32_t *ids, size_t count, bool skip_special, char **text,
+                  size_t *size, lathe_error *err);
+
+/* ---- options shared by several calls ---- */
+
+typedef struct lathe_strings {
+    const char *const *items;
+    int count;
+} lathe_strings;
+
+typedef struct lathe_integers {
+    const int64_t *items;
+    int count;
+} lathe_integers;
+
+typedef enum lathe_compute {
+    LATHE_COMPUTE_AUTO, /* bf16 where the processor multiplies it natively, fp32 elsewhere */
+    LATHE_COMPUTE_FP32,
+    LATHE_COMPUTE_BF16,
+} lathe_compute;
+
+/* Names that the data's own keys have, for rows that do not use the usual ones; NULL: the usual name. */
+typedef struct lathe_fields {
+    const char *text, *messages, *prompt, *completion;
+} lathe_fields;
+
+/* ---- training ---- */
+
+typedef enum lathe_method { LATHE_METHOD_LORA, LATHE_METHOD_FULL } lathe_method;
+typedef enum lathe_strategy {
+    LATHE_STRATEGY_AUTO,
+    LATHE_STRATEGY_NO,
+    LATHE_STRATEGY_STEPS,
+    LATHE_STRATEGY_EPOCH
+} lathe_strategy;
+
+/* What is going on. Called after every step, and now and then while data is read or evaluated. */
+typedef struct lathe_progress {
+    const char *phase;   /* "tokenizing", "training", "evaluating", "saving" */
+    int64_t done, total; /* rows, steps, tokens; total 0: not known */
+    double epoch, loss, learning_rate, grad_norm;
+    double tokens_per_second, elapsed_seconds, eta_seconds;
+    int64_t rss_bytes, planned_bytes; /* resident memory now, and the plan's peak; 0: not known */
+} lathe_progress;
+
+typedef void (*lathe_progress_sink)(const lathe_progress *progress, void *context);
+
+/* Names and meanings are those of the command line (`lathe sft --help`). Fill with lathe_train_options_init, then set
+ * model, data and output at least. */
+typedef struct lathe_train_options {
+    const char *command; /* "sft" or "pretrain" */
+
+    /* from what, to where */
+    const char *model;       /* folder as Hugging Face lays it out */
+    const char *adapter;     /* start from this PEFT adapter, or NULL */
+    lathe_strings data;      /* files of rows */
+    lathe_strings eval_data; /* none: no evaluation */
+    lathe_fields fields;
+    const char *chat_template; /* NULL: the model's own */
+    const char *output;        /* the run folder */
+    bool overwrite;            /* an earlier run there is replaced once this one has succeeded */
+    bool resume;               /* continue the run in `output` from its last checkpoint, or from resume_from */
+    const char *resume_from;   /* a checkpoint folder, or NULL */
+
+    /* what is trained */
+    int method; /* lathe_method */
+    int64_t lora_r;
+    double lora_alpha, lora_dropout;
+    bool use_rslora;
+    lathe_strings target_modules, exclude_modules,
+        modules_to_save; /* names; one entry with regex characters is a regex */
+    lathe_integers layers_to_transform;
+
+    /* rows and steps */
+    int64_t max_length; /* tokens of a row; 0: the model's context, at most 1024 */
+    bool packing, shuffle;
+    int64_t batch_size, gradient_accumulation_steps;
+    double num_train_epochs;
+    int64_t max_steps; /* above 0 it wins over epochs */
+    int64_t seed;
+
+    /* optimiser and schedule */
+    const char *optim, *lr_scheduler_type;
+    double learning_rate; /* NAN: by method and command */
+    double weight_decay, max_grad_norm, adam_beta1, adam_beta2, adam_epsilon;
+    double warmup_ratio;
+    int64_t warmup_steps;
+    int64_t num_decay_steps;                /* of warmup_stable_decay; 0: a tenth of all steps */
+    double min_lr_ratio, num_cycles, power; /* of the schedules that have them; 0: the schedule's default */
+
+    /* evaluating, saving, logging */
+    int eval_strategy, save_strategy; /* lathe_strategy */
+    int64_t eval_steps, logging_steps, save_steps, save_total_limit;
+    const char *save_gradients; /* the first step's gradients go to this file, or NULL */
+
+    /* machine */
+    int64_t max_memory;      /* bytes; 0: what is available */
+    int compute;             /* lathe_compute */
+    int64_t activation_bits; /* 8, 16, 32; 0: chosen */
+    int64_t threads;         /* 0: one per core */
+
+    lathe_progress_sink progress; /* may be NULL */
+    void *progress_context;
+    const volatile sig_atomic_t *stop; /* set by the caller's signal handler; may be NULL */
+} lathe_train_options;
+
+typedef struct lathe_train_result {
+    int64_t steps, tokens, trained_tokens;
+    double seconds, tokens_per_second, loss_first, loss_last;
+    double eval_loss; /* NAN when there was no evaluation */
+    int64_t peak_rss_bytes, planned_peak_bytes;
+} lathe_train_result;
+
+/* The defaults of a command. LATHE_ERR_USAGE when there is no such command. */
+bool lathe_train_options_init(lathe_train_options *options, const char *command, lathe_error *err);
+
+/* Trains, and leaves the adapter (or the model) and the run's records in `output`. result may be NULL. */
+bool lathe_train(const lathe_train_options *options, lathe_train_result *result, lathe_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,172 @@
+/* Setting up a run, in the order that keeps memory low and says no early: rows to tokens (the tokenizer goes away with that),
+ * the base and its adapter, the plan, and only then the memory. */
+#include <math.h>
+#include <string.h>
+
+#include "core/file.h"
+#include "core/log.h"
+#include "core/threads.h"
+#include "models/open.h"
+#include "train/memory.h"
+#include "train/run.h"
+
+typedef struct store_progress {
+    const lt_run *run;
+    double next; /* when the sink is called again */
+} store_progress;
+
+static bool show_rows(int64_t rows, void *context)
+{
+    store_progress *p = context;
+    double now = lt_run_clock();
+    if (now >= p->next) {
+        lt_run_show(p->run, "tokenizing", rows, 0);
+        p->next = now + 0.2;
+    }
+    return !lt_run_stopped(p->run);
+}
+
+static bool read_rows(lt_run *run, const lt_row_source *rows, lt_packing packing, const char *folder, lt_token_store **store,
+                      int64_t *skipped, lt_error *err)
+{
+    static const int32_t sequences[LT_ROW_SHAPES] = {[LT_ROW_SEQUENCE] = 1, [LT_ROW_PAIR] = 2, [LT_ROW_LABEL] = 1};
+    store_progress progress = {.run = run};
+    lt_token_store_options options = {
+        .folder = folder,
+        .packing = packing,
+        .max_length = run->options->max_length,
+        .vocabulary = run->model->config.V,
+        .sequences = sequences[run->options->objective->rows],
+        .progress = show_rows,
+        .context = &progress,
+    };
+    return lt_token_store_build(store, rows, &options, skipped, err);
+}
+
+static int64_t steps_of(const lt_run *run)
+{
+    const lt_train_options *o = run->options;
+    if (o->max_steps > 0)
+        return o->max_steps;
+    double steps = ceil((double)lt_loader_steps_per_epoch(&run->loader) * o->num_train_epochs);
+    return steps < 1 ? 1 : (int64_t)steps;
+}
+
+/* Blocks of text are evaluated as they are trained on; whole rows stay rows. */
+static bool read_eval_rows(lt_run *run, const char *folder, lt_error *err)
+{
+    const lt_train_options *o = run->options;
+    int64_t skipped;
+    if (!o->eval_rows.next)
+        return true;
+    lt_packing packing = o->packing == LT_PACKING_ROWS ? LT_PACKING_NONE : o->packing;
+    return read_rows(run, &o->eval_rows, packing, folder, &run->eval, &skipped, err) ||
+           lt_error_context(err, "evaluation data");
+}
+
+bool lt_run_read_data(lt_run *run, const char *temporary, lt_error *err)
+{
+    const lt_train_options *o = run->options;
+    run->rows_taken = true;
+    if (!read_rows(run, &o->rows, o->packing, temporary, &run->train, &run->rows_skipped, err)) {
+        if (o->eval_rows.close)
+            o->eval_rows.close(o->eval_rows.context);
+        return false;
+    }
+    if (!read_eval_rows(run, temporary, err))
+        return false;
+    if (run->rows_skipped)
+        lt_log_warning("%lld of %lld rows train nothing and are left out", (long long)run->rows_skipped,
+                       (long long)lt_token_store_totals(run->train)->rows);
+    lt_loader_init(&run->loader, run->train,
+                   &(lt_loader_options){
+                       .rows_per_step = o->batch_size * o->gradient_accumulation_steps,
+                       .shuffle = o->shuffle,
+                       .wrap = !o->shuffle && o->max_steps > 0,
+                       .seed = o->seed,
+                   });
+    run->total_steps = steps_of(run);
+    lt_schedule_options schedule = o->schedule;
+    schedule.total_steps = run->total_steps;
+    schedule.learning_rate = o->learning_rate;
+    return lt_schedule_init(&run->schedule, &schedule, err);
+}
+
+bool lt_run_open_model(lt_run *run, lt_error *err)
+{
+    lt_arena values = lt_arena_measure(), gradients = lt_arena_measure();
+    if (!lt_model_open(&run->model, run->options->model, err) ||
+        !lt_tuning_open(&run->tuning, run->model, run->options, &run->params, err) ||
+        !lt_optimizer_init(&run->optimizer, &run->options->optimizer, err))
+        return false;
+    lt_param_list_layout(&run->params, &values, &gradients);
+    /* Mapped, but not resident before it is touched: the plan comes first. */
+    if (!lt_arena_init(&run->values, values.used, err) || !lt_arena_init(&run->gradients, gradients.used, err))
+        return false;
+    lt_param_list_layout(&run->params, &run->values, &run->gradients);
+    lt_model_trained_plug(run->model, &run->params);
+    return true;
+}
+
+static int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
+
+bool lt_run_make_plan(lt_run *run, const lt_plan_choice *choice, bool measure_speed, lt_error *err)
+{
+    const lt_train_options *o = run->options;
+    const lt_token_totals *train = lt_token_store_totals(run->train);
+    lt_plan_request request = {
+        .model = run->model,
+        .params = &run->params,
+        .optimizer = &run->optimizer,
+        .loader = &run->loader,
+        .steps = run->total_steps - run->at.step,
+        .least_tokens = run->eval ? lt_token_store_totals(run->eval)->longest_record : 0,
+        .longest_sequence = train->longest_sequence,
+        .compute = o->compute,
+        .threads = o->threads,
+        .activation_bits = o->activation_bits,
+        .max_memory_bytes = o->max_memory_bytes,
+        .measure_speed = measure_speed,
+    };
+    if (run->eval)
+        request.longest_sequence = max64(request.longest_sequence, lt_token_store_totals(run->eval)->longest_sequence);
+    return choice ? lt_plan_restore(&run->plan, &request, choice, err) : lt_plan_make(&run->plan, &request, err);
+}
+
+static void layout_data(lt_run *run, lt_arena *arena)
+{
+    lt_step_batch_layout(&run->batch, &run->plan.extent, arena);
+    run->logp = LT_ARENA_NEW(arena, float, run->plan.shape.max_T);
+    run->weight = LT_ARENA_NEW(arena, float, run->plan.shape.max_T);
+}
+
+bool lt_run_start(lt_run *run, lt_error *err)
+{
+    lt_arena states = lt_arena_measure(), data = lt_arena_measure();
+    lt_weights_set_window(run->model->weights, run->plan.choice.window_bytes);
+    if (!lt_optimizer_layout(&run->optimizer, &run->params, &states, err) || !lt_arena_init(&run->states, states.used, err) ||
+        !lt_optimizer_layout(&run->optimizer, &run->params, &run->states, err))
+        return false;
+    layout_data(run, &data);
+    if (!lt_arena_init(&run->data, data.used, err))
+        return false;
+    layout_data(run, &run->data);
+    return lt_tuning_fill(run->tuning, &run->params, err) && lt_engine_open(&run->engine, run->model, &run->plan.shape, err);
+}
+
+void lt_run_close(lt_run *run)
+{
+    lt_engine_close(run->engine);
+    lt_tuning_close(run->tuning);
+    if (run->model)
+        lt_model_close(run->model);
+    lt_optimizer_free(&run->optimizer);
+    lt_param_list_free(&run->params);
+    lt_token_store_close(run->train);
+    lt_token_store_close(run->eval);
+    lt_arena_free(&run->values);
+    lt_arena_free(&run->gradients);
+    lt_arena_free(&run->states);
+    lt_arena_free(&run->data);
+    json_decref(run->fingerprint);
+}

@@ -1,0 +1,182 @@
+/* What a run tells: metrics rows, trainer_state.json, summary.json, progress. */
+#include <math.h>
+#include <time.h>
+
+#include "core/file.h"
+#include "simd/kernels.h"
+#include "train/evaluate.h"
+#include "train/memory.h"
+#include "train/run.h"
+#include "train/trainer_state.h"
+
+double lt_run_clock(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+bool lt_run_stopped(const lt_run *run) { return run->options->stop && *run->options->stop; }
+
+/* As transformers counts: whole steps over the steps of an epoch; where rows wrap around, over rows. */
+double lt_run_epoch(const lt_run *run)
+{
+    if (run->loader.options.wrap)
+        return (double)run->loader.place.epoch +
+               (double)run->loader.place.position / (double)lt_token_store_totals(run->train)->records;
+    return (double)run->at.step / (double)lt_loader_steps_per_epoch(&run->loader);
+}
+
+void lt_run_show(const lt_run *run, const char *phase, int64_t done, int64_t total)
+{
+    if (!run->options->progress)
+        return;
+    const lt_run_counters *at = &run->at;
+    double here = at->elapsed - at->window_elapsed;
+    double left = at->step ? at->elapsed / (double)at->step * (double)(run->total_steps - at->step) : 0;
+    lt_progress progress = {
+        .phase = phase,
+        .done = done,
+        .total = total,
+        .epoch = run->total_steps ? lt_run_epoch(run) : 0, /* 0 while rows are still read */
+        .loss = run->last.loss,
+        .learning_rate = run->last.learning_rate,
+        .grad_norm = run->last.grad_norm,
+        .tokens_per_second = at->window_steps && here > 0 ? (double)at->window_tokens / here
+                             : at->elapsed > 0            ? (double)at->tokens / at->elapsed
+                                                          : 0,
+        .elapsed_seconds = at->elapsed,
+        .eta_seconds = left,
+        .rss_bytes = lt_memory_resident(),
+    };
+    run->options->progress(&progress, run->options->progress_context);
+}
+
+static void set_metrics(json_t *row, const lt_objective *objective, const char *prefix, const lt_mean *metric)
+{
+    for (int i = 0; objective->metrics && objective->metrics[i]; i++) {
+        char key[96];
+        snprintf(key, sizeof key, "%s%s", prefix, objective->metrics[i]);
+        json_object_set_new(row, key, json_real(lt_mean_value(&metric[i])));
+    }
+}
+
+static bool log_row(lt_run *run, json_t *row, lt_error *err)
+{
+    bool ok = row ? lt_run_folder_log(&run->folder, row, err) : lt_error_set(err, LT_ERR_MEMORY, "out of memory for a row");
+    json_decref(row);
+    return ok;
+}
+
+bool lt_run_log(lt_run *run, lt_error *err)
+{
+    lt_run_counters *at = &run->at;
+    double seconds = at->elapsed - at->window_elapsed, loss = at->window_loss / (double)at->window_steps;
+    json_t *row = json_pack("{s:I,s:f,s:f,s:f,s:f,s:I,s:f,s:I,s:f}", "step", (json_int_t)at->step, "epoch", lt_run_epoch(run),
+                            "loss", loss, "grad_norm", run->last.grad_norm, "learning_rate", run->last.learning_rate,
+                            "tokens", (json_int_t)at->tokens, "tokens_per_second",
+                            seconds > 0 ? (double)at->window_tokens / seconds : 0.0, "rss_bytes",
+                            (json_int_t)lt_memory_resident(), "elapsed", at->elapsed);
+    if (row)
+        set_metrics(row, run->options->objective, "", at->window_metric);
+    if (isnan(at->loss_first))
+        at->loss_first = loss;
+    at->loss_last = loss;
+    at->window_steps = at->window_tokens = 0;
+    at->window_loss = 0;
+    at->window_elapsed = at->elapsed;
+    for (int i = 0; i < LT_OBJECTIVE_METRICS; i++)
+        at->window_metric[i] = (lt_mean){0};
+    return log_row(run, row, err);
+}
+
+static bool show_evaluation(int64_t done, int64_t total, void *context)
+{
+    const lt_run *run = context;
+    lt_run_show(run, "evaluating", done, total);
+    return !lt_run_stopped(run);
+}
+
+bool lt_run_evaluate(lt_run *run, lt_error *err)
+{
+    const lt_train_options *o = run->options;
+    double begin = lt_run_clock();
+    lt_objective_sums sums;
+    lt_evaluate_options options = {
+        .objective = o->objective,
+        .objective_options = &o->objective_options,
+        .pass_tokens = run->plan.shape.max_T,
+        .progress = show_evaluation,
+        .context = run,
+    };
+    if (!lt_evaluate(run->engine, run->eval, &options, &sums, err))
+        return false;
+    double seconds = lt_run_clock() - begin;
+    run->session_start += seconds; /* evaluation is not training: rates and times of rows leave it out */
+    run->eval_loss = lt_mean_value(&sums.loss);
+    run->eval_step = run->at.step;
+    if (!isfinite(run->eval_loss))
+        return lt_error_set(err, LT_ERR_NUMERIC, "the evaluation after step %lld gives a loss of %g", (long long)run->at.step,
+                            run->eval_loss);
+    json_t *row = json_pack("{s:I,s:f,s:f,s:f}", "step", (json_int_t)run->at.step, "epoch", lt_run_epoch(run), "eval_loss",
+                            run->eval_loss, "eval_runtime", seconds);
+    if (row)
+        set_metrics(row, o->objective, "eval_", sums.metric);
+    return log_row(run, row, err);
+}
+
+bool lt_run_write_trainer_state(const lt_run *run, const char *folder, lt_error *err)
+{
+    const lt_train_options *o = run->options;
+    char metrics[4096];
+    lt_trainer_state state = {
+        .global_step = run->at.step,
+        .max_steps = run->total_steps,
+        .num_train_epochs = (int64_t)ceil((double)run->total_steps / (double)lt_loader_steps_per_epoch(&run->loader)),
+        .logging_steps = o->logging_steps,
+        .eval_steps = o->eval_steps ? o->eval_steps : o->logging_steps,
+        .save_steps = o->save_steps,
+        .train_batch_size = o->batch_size,
+        .tokens_seen = run->at.tokens,
+        .epoch = lt_run_epoch(run),
+        .total_flos = run->plan.useful_flops_per_step * (double)run->at.step,
+    };
+    return lt_file_join(metrics, sizeof metrics, run->folder.path, "metrics.jsonl", err) &&
+           lt_trainer_state_write(&state, folder, metrics, err);
+}
+
+bool lt_run_write_summary(const lt_run *run, lt_train_result *result, lt_error *err)
+{
+    const lt_train_options *o = run->options;
+    const lt_run_counters *at = &run->at;
+    *result = (lt_train_result){
+        .steps = at->step,
+        .tokens = at->tokens,
+        .trained_tokens = at->trained_tokens,
+        .seconds = at->elapsed,
+        .tokens_per_second = at->elapsed > 0 ? (double)at->tokens / at->elapsed : 0,
+        .loss_first = at->loss_first,
+        .loss_last = at->loss_last,
+        .eval_loss = run->eval_step >= 0 ? run->eval_loss : NAN,
+        .peak_rss_bytes = lt_memory_peak(),
+        .planned_peak_bytes = run->plan.peak_bytes,
+        .rows_skipped = run->rows_skipped,
+    };
+    json_t *out = json_pack(
+        "{s:s,s:s,s:s,s:s,s:I,s:f,s:I,s:I,s:f,s:f,s:I,s:I,s:o,s:o,s:o,s:I,s:I,s:s,s:s,s:s,s:i}", "command", o->command,
+        "model", o->model, "method", lt_tuning_name(run->tuning), "objective", o->objective->name, "steps",
+        (json_int_t)result->steps, "epochs", lt_run_epoch(run), "tokens", (json_int_t)result->tokens, "trained_tokens",
+        (json_int_t)result->trained_tokens, "seconds", result->seconds, "tokens_per_second", result->tokens_per_second,
+        "peak_rss_bytes", (json_int_t)result->peak_rss_bytes, "planned_peak_bytes", (json_int_t)result->planned_peak_bytes,
+        "loss_first", isnan(at->loss_first) ? json_null() : json_real(at->loss_first), "loss_last",
+        isnan(at->loss_last) ? json_null() : json_real(at->loss_last), "eval_loss",
+        isnan(result->eval_loss) ? json_null() : json_real(result->eval_loss), "trainable_parameters",
+        (json_int_t)lt_param_list_elements(&run->params), "parameters", (json_int_t)lt_model_parameter_count(run->model),
+        "compute", run->plan.shape.compute == LT_COMPUTE_BF16 ? "bf16" : "fp32", "kernels", lt_kernels_get()->name, "mode",
+        run->plan.mode, "threads", run->plan.shape.threads);
+    if (!out)
+        return lt_error_set(err, LT_ERR_MEMORY, "%s/summary.json: out of memory", run->folder.path);
+    bool ok = lt_run_folder_write_json(run->folder.path, "summary.json", out, err);
+    json_decref(out);
+    return ok;
+}

@@ -1,0 +1,59 @@
+#include "train/tuning.h"
+
+#include <stdlib.h>
+
+#include "train/tuning_method.h"
+
+static const lt_tuning_method *const methods[] = {
+    [LT_METHOD_FULL] = &lt_tuning_full,
+};
+
+bool lt_tuning_open(lt_tuning **out, lt_model *model, const lt_train_options *options, lt_param_list *params, lt_error *err)
+{
+    if (!methods[options->method])
+        return lt_error_set(err, LT_ERR_UNSUPPORTED, "this build trains whole models only");
+    lt_tuning *tuning = calloc(1, sizeof *tuning);
+    if (!tuning)
+        return lt_error_set(err, LT_ERR_MEMORY, "out of memory");
+    tuning->method = methods[options->method];
+    tuning->options = options;
+    tuning->model = model;
+    lt_peft_config_init(&tuning->own, LT_PEFT_LORA);
+    if (!tuning->method->attach(tuning, params, err)) {
+        lt_tuning_close(tuning);
+        return false;
+    }
+    *out = tuning;
+    return true;
+}
+
+bool lt_tuning_fill(lt_tuning *tuning, lt_param_list *params, lt_error *err)
+{
+    return tuning->method->fill(tuning, params, err);
+}
+
+const char *const *lt_tuning_files(const lt_tuning *tuning) { return tuning->method->files; }
+
+bool lt_tuning_save(const lt_tuning *tuning, const lt_param_list *params, lt_dtype dtype, const char *folder, lt_error *err)
+{
+    return tuning->method->save(tuning, params, dtype, folder, err);
+}
+
+bool lt_tuning_save_companions(const lt_tuning *tuning, const char *folder, lt_error *err)
+{
+    return !tuning->method->companions || tuning->method->companions(tuning, folder, err);
+}
+
+const char *lt_tuning_name(const lt_tuning *tuning) { return tuning->method->name; }
+
+double lt_tuning_dropout(const lt_tuning *tuning) { return tuning->peft ? tuning->peft->lora.dropout : 0; }
+
+void lt_tuning_close(lt_tuning *tuning)
+{
+    if (!tuning)
+        return;
+    if (tuning->method->detach)
+        tuning->method->detach(tuning);
+    lt_peft_config_free(&tuning->own);
+    free(tuning);
+}

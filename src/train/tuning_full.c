@@ -1,0 +1,91 @@
+/* Full training: every tensor of the model, in f32; the result is a Hugging Face folder. */
+#include <stdlib.h>
+
+#include "core/file.h"
+#include "formats/json.h"
+#include "train/params_io.h"
+#include "train/run_folder.h"
+#include "train/tuning_method.h"
+
+static bool full_attach(lt_tuning *tuning, lt_param_list *params, lt_error *err)
+{
+    if (tuning->options->adapter)
+        return lt_error_set(err, LT_ERR_USAGE, "adapter: full training starts from a model, not from an adapter; merge them");
+    lt_model_train_tensors(tuning->model, params, "", NULL, NULL);
+    return true;
+}
+
+static bool full_fill(lt_tuning *tuning, lt_param_list *params, lt_error *err)
+{
+    return lt_model_trained_load(tuning->model, params, err);
+}
+
+/* config.json of the base with the type that the tensors have now, or a reader would round them to the old one. */
+static bool write_config(const lt_tuning *tuning, lt_dtype dtype, const char *folder, lt_error *err)
+{
+    static const char *const keys[] = {"dtype", "torch_dtype"};
+    const char *name = dtype == LT_DTYPE_F32 ? "float32" : dtype == LT_DTYPE_F16 ? "float16" : "bfloat16";
+    char path[4096];
+    if (!lt_file_join(path, sizeof path, tuning->options->model, "config.json", err))
+        return false;
+    json_t *config = lt_json_load(path, LT_JSON_CONFIG_LIMIT_BYTES, err);
+    if (!config)
+        return false;
+    bool known = false;
+    for (int i = 0; i < 2; i++)
+        if (json_object_get(config, keys[i])) {
+            json_object_set_new(config, keys[i], json_string(name));
+            known = true;
+        }
+    if (!known)
+        json_object_set_new(config, "torch_dtype", json_string(name));
+    bool ok = lt_run_folder_write_json(folder, "config.json", config, err);
+    json_decref(config);
+    return ok;
+}
+
+static bool full_save(const lt_tuning *tuning, const lt_param_list *params, lt_dtype dtype, const char *folder, lt_error *err)
+{
+    char path[4096];
+    return lt_file_join(path, sizeof path, folder, "model.safetensors", err) &&
+           lt_params_save(params, LT_PARAMS_VALUES, dtype, path, err) && write_config(tuning, dtype, folder, err);
+}
+
+static bool copy_file(const char *from, const char *to, lt_error *err)
+{
+    char *data;
+    size_t size;
+    if (!lt_file_read(from, (int64_t)1 << 30, &data, &size, err))
+        return false;
+    bool ok = lt_file_replace(to, data, size, err);
+    free(data);
+    return ok;
+}
+
+/* The rest of a Hugging Face folder, as far as the base has it. */
+static bool full_companions(const lt_tuning *tuning, const char *folder, lt_error *err)
+{
+    static const char *const names[] = {
+        "generation_config.json", "tokenizer.json",    "tokenizer_config.json", "special_tokens_map.json",
+        "added_tokens.json",      "vocab.json",        "vocab.txt",             "merges.txt",
+        "tokenizer.model",        "chat_template.jinja",
+    };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char from[4096], to[4096];
+        if (!lt_file_join(from, sizeof from, tuning->options->model, names[i], err) ||
+            !lt_file_join(to, sizeof to, folder, names[i], err))
+            return false;
+        if (lt_file_exists(from) && !copy_file(from, to, err))
+            return false;
+    }
+    return true;
+}
+
+const lt_tuning_method lt_tuning_full = {
+    .name = "full",
+    .files = {"model.safetensors", "config.json"},
+    .attach = full_attach,
+    .fill = full_fill,
+    .save = full_save,
+    .companions = full_companions,
+};
