@@ -1,6 +1,7 @@
 #include "nn/engine.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -119,6 +120,17 @@ static void final_norm_backward(lt_engine *e, const float *x, float *dy, const i
     }
 }
 
+/* Applies scale and softcap, which then have nothing left to do. */
+static void cap_logits(float *logits, int64_t n, float *scale, float *softcap)
+{
+    if (*scale != 1)
+        lt_kernels_get()->scale(logits, *scale, n);
+    for (int64_t i = 0; *softcap > 0 && i < n; i++)
+        logits[i] = *softcap * tanhf(logits[i] / *softcap);
+    *scale = 1;
+    *softcap = 0;
+}
+
 bool lt_engine_head(lt_engine *e, const float *weight, float *logp, float *entropy, lt_logits_sink sink, void *context,
                     lt_error *err)
 {
@@ -133,10 +145,14 @@ bool lt_engine_head(lt_engine *e, const float *weight, float *logp, float *entro
             memcpy(e->head_x + r * c->C, e->pass.stream + e->rows[i + r] * c->C, (size_t)c->C * sizeof(float));
         normed(e, e->head_x, e->head_xn, n);
         lt_linear_forward(&head, 1, &e->ws, e->head_xn, c->C, n, &e->logits, c->V);
-        if (sink)
+        float scale = (float)c->logit_scale, softcap = (float)c->logit_softcap;
+        if (sink) { /* it sees what the model gives: scaled and capped */
+            assert(!weight && "gradients are taken from the raw logits");
+            cap_logits(e->logits, n * c->V, &scale, &softcap);
             sink(i, n, e->logits, context);
-        lt_cross_entropy(e->logits, n, c->V, e->labels + i, weight ? weight + i : NULL, (float)c->logit_scale,
-                         (float)c->logit_softcap, logp + i, entropy ? entropy + i : NULL);
+        }
+        lt_cross_entropy(e->logits, n, c->V, e->labels + i, weight ? weight + i : NULL, scale, softcap, logp + i,
+                         entropy ? entropy + i : NULL);
         if (!weight)
             continue;
         bool need = e->lowest < c->L || m->dfinal_norm;
