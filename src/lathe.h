@@ -179,6 +179,68 @@ bool lathe_train_options_init(lathe_train_options *options, const char *command,
 /* Trains, and leaves the adapter (or the model) and the run's records in `output`. result may be NULL. */
 bool lathe_train(const lathe_train_options *options, lathe_train_result *result, lathe_error *err);
 
+/* ---- a model that answers ---- */
+
+typedef struct lathe_model lathe_model; /* base, adapter, tokenizer and chat template */
+
+typedef struct lathe_model_options {
+    const char *adapter;       /* PEFT folder, or NULL */
+    const char *chat_template; /* NULL: the model's own */
+    int compute;               /* lathe_compute */
+    int64_t max_memory;        /* bytes that the weights may occupy while they stream; 0: no limit */
+} lathe_model_options;
+
+/* options may be NULL. */
+bool lathe_model_open(lathe_model **model, const char *path, const lathe_model_options *options, lathe_error *err);
+void lathe_model_close(lathe_model *model);
+
+/* The model's own tokenizer; closed with the model. */
+const lathe_tokenizer *lathe_model_tokenizer(const lathe_model *model);
+
+typedef struct lathe_generate_options {
+    int64_t max_new_tokens;    /* 0: 256 */
+    double temperature;        /* 0: the most probable token each time */
+    int64_t top_k;             /* 0: all */
+    double top_p, min_p;       /* 0: off */
+    double repetition_penalty; /* 0 or 1: off */
+    uint64_t seed;
+    bool ignore_eos;
+    lathe_strings stop;                                          /* the text ends before the first of these */
+    void (*piece)(const char *text, size_t size, void *context); /* text as it becomes certain; may be NULL */
+    void *context;
+    const volatile sig_atomic_t *cancel; /* ends it when set; may be NULL */
+} lathe_generate_options;
+
+typedef struct lathe_generated {
+    char *text; /* NUL-terminated; lathe_free */
+    size_t size;
+    int32_t *ids; /* lathe_free */
+    size_t count;
+    const char *stop_reason; /* "length", "eos", "stop", "capacity", "cancelled" */
+    double tokens_per_second;
+} lathe_generated;
+
+/* Continues prompt. */
+bool lathe_generate(lathe_model *model, const char *prompt, const lathe_generate_options *options, lathe_generated *out,
+                    lathe_error *err);
+
+/* Answers a conversation: messages is a JSON list such as [{"role": "user", "content": "…"}]. */
+bool lathe_answer(lathe_model *model, const char *messages, const lathe_generate_options *options, lathe_generated *out,
+                  lathe_error *err);
+
+typedef struct lathe_evaluate_options {
+    lathe_strings data;
+    lathe_fields fields;
+    int64_t max_length; /* 0: rows are taken whole */
+} lathe_evaluate_options;
+
+typedef struct lathe_evaluation {
+    int64_t examples, tokens;
+    double loss, perplexity; /* mean negative log-likelihood of the trained tokens in nats, and its exponential */
+} lathe_evaluation;
+
+bool lathe_evaluate(lathe_model *model, const lathe_evaluate_options *options, lathe_evaluation *out, lathe_error *err);
+
 #ifdef __cplusplus
 }
 #endif

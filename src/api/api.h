@@ -6,7 +6,13 @@
 
 #include "core/error.h"
 #include "lathe.h"
+#include "text/tokenizer.h"
 #include "train/plan.h"
+
+/* The public tokenizer: a view that its maker owns, or that lathe_tokenizer_close frees. */
+struct lathe_tokenizer {
+    lt_tokenizer *inner;
+};
 
 /* Fills err (may be NULL) and returns false. */
 bool lt_api_fail(lathe_error *err, lt_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));

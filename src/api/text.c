@@ -4,10 +4,6 @@
 #include "api/api.h"
 #include "text/tokenizer.h"
 
-struct lathe_tokenizer {
-    lt_tokenizer *inner;
-};
-
 bool lathe_tokenizer_open(lathe_tokenizer **out, const char *path, lathe_error *err)
 {
     *out = NULL;

@@ -1,0 +1,77 @@
+/* Loss over files of rows. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "api/api.h"
+#include "api/model.h"
+#include "core/threads.h"
+#include "train/plan.h"
+
+/* All rows as tokens, on disk. */
+static bool read_rows(lt_api_model *model, const lathe_evaluate_options *options, lt_token_store **store, lt_error *err)
+{
+    const char *folder = getenv("TMPDIR");
+    lt_api_data_options files = {.files = options->data, .fields = options->fields, .max_length = options->max_length};
+    lt_token_store_options shape = {
+        .folder = folder && *folder ? folder : "/tmp", .vocabulary = model->base->config.V, .sequences = 1};
+    lt_api_data *data;
+    lt_row_source rows;
+    int64_t skipped;
+    if (options->data.count == 0)
+        return lt_error_set(err, LT_ERR_USAGE, "evaluation needs data");
+    if (!lt_api_data_open(&data, model->text, &files, err))
+        return false;
+    lt_api_data_source(data, &rows);
+    return lt_token_store_build(store, &rows, &shape, &skipped, err);
+}
+
+/* An engine with room for the longest row, within the memory limit. */
+static bool open_engine(lt_api_model *model, const lt_token_totals *totals, lt_engine **engine, int64_t *pass_tokens,
+                        lt_error *err)
+{
+    enum { PASS_TOKENS = 2048 };
+    lt_plan plan;
+    lt_plan_request request = {
+        .model = model->base,
+        .least_tokens = totals->longest_record > PASS_TOKENS ? totals->longest_record : PASS_TOKENS,
+        .longest_sequence = totals->longest_sequence,
+        .compute = model->compute,
+        .threads = lt_threads_count(),
+        .max_memory_bytes = model->max_memory_bytes,
+    };
+    if (totals->tokens < request.least_tokens)
+        request.least_tokens = totals->longest_record > totals->tokens ? totals->longest_record : totals->tokens;
+    if (!lt_plan_make(&plan, &request, err))
+        return false;
+    lt_weights_set_window(model->base->weights, plan.choice.window_bytes);
+    *pass_tokens = plan.shape.max_T;
+    return lt_engine_open(engine, model->base, &plan.shape, err);
+}
+
+bool lt_api_evaluate(lt_api_model *model, const lathe_evaluate_options *options, lathe_evaluation *out, lt_error *err)
+{
+    static const lt_objective_options objective;
+    lt_token_store *store = NULL;
+    lt_engine *engine = NULL;
+    lt_evaluate_options evaluate = {.objective = &lt_objective_lm, .objective_options = &objective};
+    lt_objective_sums sums = {0};
+    bool ok = read_rows(model, options, &store, err) &&
+              open_engine(model, lt_token_store_totals(store), &engine, &evaluate.pass_tokens, err) &&
+              lt_evaluate(engine, store, &evaluate, &sums, err);
+    if (ok) {
+        const lt_token_totals *totals = lt_token_store_totals(store);
+        double loss = lt_mean_value(&sums.loss);
+        *out = (lathe_evaluation){
+            .examples = totals->records, .tokens = totals->targets, .loss = loss, .perplexity = exp(loss)};
+    }
+    if (engine)
+        lt_engine_close(engine);
+    lt_token_store_close(store);
+    return ok;
+}
+
+bool lathe_evaluate(lathe_model *model, const lathe_evaluate_options *options, lathe_evaluation *out, lathe_error *err)
+{
+    lt_error error;
+    return lt_api_evaluate(lt_api_model_of(model), options, out, &error) || lt_api_error(err, &error);
+}
