@@ -1,7 +1,7 @@
 ## test-cli       the command line, tested from outside; ARGS=tests/cli/test_usage.sh picks a file
 .PHONY: test-cli
 test-cli: $(BUILD)/lathe $(BUILD)/tests/cli/helper
-	tests/cli/run $(BUILD)/lathe $(BUILD)/tests/cli/helper $(ARGS)
+	CC='$(CC)' LT_TEST_CFLAGS='$(SANITIZE)' tests/cli/run $(BUILD)/lathe $(BUILD)/tests/cli/helper $(ARGS)
 test: test-cli
 
 $(BUILD)/tests/cli/helper: tests/cli/helper.c Makefile
