@@ -8,7 +8,16 @@
 #include "core/error.h"
 
 /* identifier, variable suffix; in the order of `lathe --help` */
-#define LT_COMMANDS(X) X(INSPECT, inspect) X(DOCTOR, doctor)
+#define LT_COMMANDS(X)                                                                                                 \
+    X(SFT, sft)                                                                                                        \
+    X(PRETRAIN, pretrain)                                                                                              \
+    X(PLAN, plan)                                                                                                      \
+    X(INIT, init)                                                                                                      \
+    X(LINT, lint)                                                                                                      \
+    X(TOKENIZE, tokenize)                                                                                              \
+    X(TEMPLATE, template)                                                                                              \
+    X(INSPECT, inspect)                                                                                                \
+    X(DOCTOR, doctor)
 
 typedef enum lt_command_id {
 #define X(id, name) LT_COMMAND_##id,
@@ -21,6 +30,7 @@ typedef enum lt_command_id {
 #define LT_ON(id) (UINT64_C(1) << LT_COMMAND_##id)
 
 struct lt_options;
+struct lt_option;
 
 typedef struct lt_command_example {
     const char *line; /* "lathe sft --model …" */
@@ -36,6 +46,13 @@ typedef struct lt_command {
     const char *details; /* paragraphs for help and manual, separated by blank lines; may be NULL */
     const char *operand; /* the option that arguments without a name are added to, or NULL: none are taken */
     const lt_command_example *examples; /* ends with {NULL, NULL} */
+
+    /* Fills structs of the options (options->train …) with their defaults, before the table's; may be NULL. */
+    void (*defaults)(struct lt_options *options);
+
+    /* Why an option has no effect beside the others, or NULL when it has; the pointer itself may be NULL. Such an
+     * option on the command line is an error, and is left out of the recipe. */
+    const char *(*idle)(const struct lt_options *options, const struct lt_option *option);
 
     /* Does the work: results to stdout, messages to stderr. False with *err set; the status decides the exit status. */
     bool (*run)(struct lt_options *options, lt_error *err);

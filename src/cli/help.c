@@ -6,7 +6,7 @@
 #include "cli/options.h"
 #include "cli/terminal.h"
 
-enum { NAME_COLUMN = 36, WIDEST = 110 };
+enum { NAME_COLUMN = 30, WIDEST = 110 };
 
 static int page_width(FILE *out)
 {
@@ -51,14 +51,30 @@ static void heading(FILE *out, const char *text)
 
 /* ---- one option ---- */
 
-/* "--no-shuffle" when the default is on, else "--lora-r N". */
-static void option_label(const lt_option *option, char *out, size_t capacity)
+const char *lt_help_default(const lt_option *option, const lt_command *command, char *out, size_t capacity)
 {
-    bool on = option->type == LT_OPTION_BOOL && option->initial && strcmp(option->initial, "true") == 0;
-    bool list = option->type == LT_OPTION_FILES || option->type == LT_OPTION_NAMES;
-    if (option->type == LT_OPTION_BOOL)
-        snprintf(out, capacity, "--%s%s", on ? "no-" : "", option->name);
-    else if (option->flags & LT_OPTION_VALUE_OPTIONAL)
+    *out = '\0';
+    if (option->shown)
+        snprintf(out, capacity, "%s", option->shown);
+    else if (option->type != LT_OPTION_BOOL) {
+        lt_options defaults;
+        if (lt_options_init(&defaults, command, NULL))
+            lt_option_text(&defaults, option, out, capacity);
+        lt_options_free(&defaults);
+    }
+    return out;
+}
+
+/* "--[no-]shuffle" when the default is on, "--lora-r N". */
+static void option_label(const lt_option *option, const lt_command *command, char *out, size_t capacity)
+{
+    bool list = option->type == LT_OPTION_FILES || option->type == LT_OPTION_NAMES || option->type == LT_OPTION_INTS;
+    if (option->type == LT_OPTION_BOOL) {
+        lt_options defaults;
+        bool on = lt_options_init(&defaults, command, NULL) && *(bool *)((char *)&defaults + option->field);
+        lt_options_free(&defaults);
+        snprintf(out, capacity, "--%s%s", on ? "[no-]" : "", option->name);
+    } else if (option->flags & LT_OPTION_VALUE_OPTIONAL)
         snprintf(out, capacity, "--%s [%s]", option->name, option->value);
     else
         snprintf(out, capacity, "--%s %s%s", option->name, option->value, list ? " ..." : "");
@@ -67,10 +83,10 @@ static void option_label(const lt_option *option, char *out, size_t capacity)
 /* "help (default 16)" */
 static void option_text(const lt_option *option, const lt_command *command, char *out, size_t capacity)
 {
-    const char *initial = option->shown ? option->shown : option->type == LT_OPTION_BOOL ? NULL : option->initial;
+    char initial[128];
     if (option->required >> command->id & 1)
         snprintf(out, capacity, "%s (required)", option->help);
-    else if (initial)
+    else if (*lt_help_default(option, command, initial, sizeof initial))
         snprintf(out, capacity, "%s (default %s)", option->help, initial);
     else
         snprintf(out, capacity, "%s", option->help);
@@ -79,7 +95,7 @@ static void option_text(const lt_option *option, const lt_command *command, char
 static void print_option(FILE *out, const lt_option *option, const lt_command *command, int width)
 {
     char label[160], text[512];
-    option_label(option, label, sizeof label);
+    option_label(option, command, label, sizeof label);
     option_text(option, command, text, sizeof text);
     int used = 2 + lt_terminal_columns(label);
     fprintf(out, "  %s%s%s", lt_style_on(out, LT_STYLE_CYAN), label, lt_style_off(out));
@@ -113,7 +129,7 @@ void lt_help_command(FILE *out, const lt_command *command)
     }
     heading(out, "Examples");
     for (const lt_command_example *example = command->examples; example->line; example++)
-        fprintf(out, "  %s%s# %s%s\n  %s\n", example == command->examples ? "" : "\n", lt_style_on(out, LT_STYLE_DIM),
+        fprintf(out, "%s  %s# %s%s\n  %s\n", example == command->examples ? "" : "\n", lt_style_on(out, LT_STYLE_DIM),
                 example->why, lt_style_off(out), example->line);
 }
 

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -65,6 +66,46 @@ static bool run_command(const lt_command *command, int argc, char **argv, lt_err
     return ok;
 }
 
+/* The recipe that stands on a command line, or NULL. */
+static const char *find_recipe(int argc, char **argv)
+{
+    for (int i = 0; i < argc; i++) {
+        if (strcmp(argv[i], "--config") == 0 && i + 1 < argc)
+            return argv[i + 1];
+        if (strncmp(argv[i], "--config=", 9) == 0)
+            return argv[i] + 9;
+    }
+    return NULL;
+}
+
+/* `lathe plan sft …` is `lathe sft --dry-run …`; the command may also be the recipe's, and is sft when nobody says. */
+static bool run_plan(int argc, char **argv, lt_error *err)
+{
+    const lt_command *plan = &lt_cli_plan, *command = argc > 0 ? lt_command_find(argv[0]) : NULL;
+    bool named = command != NULL;
+    if (argc > 0 && !named && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0)) {
+        lt_help_command(stdout, plan);
+        return true;
+    }
+    const char *recipe = find_recipe(argc, argv);
+    if (!named && recipe)
+        command = lt_options_recipe_command(recipe);
+    if (!command)
+        command = &lt_cli_sft;
+    if (!lt_option_find(command, "dry-run"))
+        return lt_error_set(err, LT_ERR_USAGE, "plan is for training commands; '%s' is none", command->name);
+    char **planned = malloc(((size_t)argc + 1) * sizeof *planned);
+    if (!planned)
+        return lt_error_set(err, LT_ERR_MEMORY, "out of memory");
+    int count = 0;
+    planned[count++] = "--dry-run";
+    for (int i = named; i < argc; i++)
+        planned[count++] = argv[i];
+    bool ok = run_command(command, count, planned, err);
+    free(planned);
+    return ok;
+}
+
 /* `lathe help`, `lathe help sft` */
 static bool run_help(int argc, char **argv, lt_error *err)
 {
@@ -96,6 +137,8 @@ static bool run(int argc, char **argv, lt_error *err)
         return true;
     }
     const lt_command *command = lt_command_find(name);
+    if (command == &lt_cli_plan)
+        return run_plan(argc - 2, argv + 2, err);
     return command ? run_command(command, argc - 2, argv + 2, err) : unknown_command(name, err);
 }
 
@@ -113,6 +156,8 @@ int main(int argc, char **argv)
     lt_console_clear_status();
     if (ok && written)
         return 0;
-    lt_console_error(ok ? &output : &err);
-    return exit_status(ok ? &output : &err);
+    const lt_error *failure = ok ? &output : &err;
+    if (*failure->message)
+        lt_console_error(failure);
+    return exit_status(failure);
 }

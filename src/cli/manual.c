@@ -31,7 +31,7 @@ static void put(FILE *out, const char *text)
     }
 }
 
-/* "All commands", or "sft, pretrain". */
+/* " [sft, pretrain]"; nothing when every command has the option. */
 static void put_owners(FILE *out, const lt_option *option)
 {
     int count = 0;
@@ -46,6 +46,30 @@ static void put_owners(FILE *out, const lt_option *option)
             separator = ", ";
         }
     fputs("]", out);
+}
+
+/* " (default 3)"; where commands differ " (default 3; pretrain: 1)". */
+static void put_default(FILE *out, const lt_option *option)
+{
+    char first[128] = "", other[128];
+    bool any = false;
+    for (int i = 0; i < LT_COMMAND_COUNT; i++) {
+        const lt_command *command = lt_command_at((lt_command_id)i);
+        if (!lt_option_belongs(option, command))
+            continue;
+        lt_help_default(option, command, other, sizeof other);
+        if (!any && *other) {
+            fputs(" (default ", out);
+            put(out, other);
+            snprintf(first, sizeof first, "%s", other);
+            any = true;
+        } else if (any && strcmp(first, other) != 0) {
+            fprintf(out, "; %s: ", command->name);
+            put(out, *other ? other : "none");
+        }
+    }
+    if (any)
+        fputc(')', out);
 }
 
 static void put_option(FILE *out, const lt_option *option)
@@ -69,12 +93,7 @@ static void put_option(FILE *out, const lt_option *option)
     }
     fputc('\n', out);
     put(out, option->help);
-    const char *initial = option->shown ? option->shown : option->initial;
-    if (initial) {
-        fputs(" (default ", out);
-        put(out, initial);
-        fputs(")", out);
-    }
+    put_default(out, option);
     put_owners(out, option);
     fputc('\n', out);
 }

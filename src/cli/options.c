@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/suggest.h"
+#include "core/log.h"
 
 /* Names are compared with '_' read as '-'. */
 static bool same_name(const char *a, const char *b)
@@ -49,17 +50,24 @@ lt_option_origin lt_options_origin(const lt_options *options, size_t field)
     return LT_ORIGIN_DEFAULT;
 }
 
-static bool set_defaults(lt_options *options, lt_error *err)
+bool lt_options_init(lt_options *options, const lt_command *command, lt_error *err)
 {
     const lt_option *option;
-    for (int i = 0; (option = lt_option_at(i)); i++) {
-        if (!lt_option_belongs(option, options->command))
-            continue;
-        lt_option_clear(options, option);
-        if (option->initial && !lt_option_set(options, option, option->name, option->initial, err))
-            return false;
-    }
-    return true;
+    memset(options, 0, sizeof *options);
+    options->command = command;
+    for (int i = 0; (option = lt_option_at(i)); i++)
+        if (lt_option_belongs(option, command))
+            lt_option_clear(options, option);
+    if (command->defaults)
+        command->defaults(options);
+    bool ok = true; /* every value is owned before anything may fail, or freeing would go wrong */
+    for (int i = 0; (option = lt_option_at(i)); i++)
+        if (lt_option_belongs(option, command))
+            ok = lt_option_own(options, option, err) && ok;
+    for (int i = 0; ok && (option = lt_option_at(i)); i++)
+        if (lt_option_belongs(option, command) && option->initial)
+            ok = lt_option_set(options, option, option->name, option->initial, err);
+    return ok;
 }
 
 /* ---- unknown names ---- */
@@ -244,6 +252,8 @@ static bool check_required(const lt_options *options, lt_error *err)
     for (int i = 0; (option = lt_option_at(i)); i++) {
         if (!(option->required >> command->id & 1) || options->origin[i] != LT_ORIGIN_DEFAULT)
             continue;
+        if (options->dry_run && strcmp(option->name, "output") == 0)
+            continue; /* a plan writes nothing */
         bool operand = command->operand && strcmp(command->operand, option->name) == 0;
         return lt_error_set(err, LT_ERR_USAGE, "%s needs %s%s%s%s: %s", command->name, operand ? "" : "--",
                             operand ? "" : option->name, operand ? "" : " ", option->value, option->help);
@@ -251,18 +261,45 @@ static bool check_required(const lt_options *options, lt_error *err)
     return true;
 }
 
+/* True when the value is the default's: saying it again does no harm. */
+static bool is_default(const lt_options *options, const lt_option *option)
+{
+    char now[256], before[256];
+    lt_options defaults;
+    bool same = lt_options_init(&defaults, options->command, NULL) &&
+                strcmp(lt_option_text(options, option, now, sizeof now),
+                       lt_option_text(&defaults, option, before, sizeof before)) == 0;
+    lt_options_free(&defaults);
+    return same;
+}
+
+static bool check_idle(const lt_options *options, lt_error *err)
+{
+    const lt_option *option;
+    for (int i = 0; options->command->idle && (option = lt_option_at(i)); i++) {
+        if (options->origin[i] == LT_ORIGIN_DEFAULT)
+            continue;
+        const char *why = options->command->idle(options, option);
+        if (!why || is_default(options, option))
+            continue;
+        if (options->origin[i] == LT_ORIGIN_GIVEN)
+            return lt_error_set(err, LT_ERR_USAGE, "--%s has no effect here: %s", option->name, why);
+        char key[LT_OPTION_NAME_MAX];
+        lt_log_warning("%s: %s has no effect here: %s", options->config, lt_option_key(option, key), why);
+    }
+    return true;
+}
+
 bool lt_options_parse(lt_options *options, const lt_command *command, int argc, char **argv, lt_error *err)
 {
-    memset(options, 0, sizeof *options);
-    options->command = command;
     reader in = {.options = options, .argc = argc, .argv = argv};
-    if (!set_defaults(options, err) || !read_arguments(&in, err))
+    if (!lt_options_init(options, command, err) || !read_arguments(&in, err))
         return false;
     if (options->help)
         return true;
-    if (options->config && !lt_options_apply_recipe(options, options->config, err))
-        return false;
-    return check_required(options, err);
+    return (!options->resume || lt_options_find_resumed(options, err)) &&
+           (!options->config || lt_options_apply_recipe(options, options->config, err)) &&
+           check_required(options, err) && check_idle(options, err);
 }
 
 void lt_options_free(lt_options *options)
@@ -278,7 +315,8 @@ json_t *lt_options_recipe(const lt_options *options)
     json_t *recipe = json_pack("{s:s}", "command", options->command->name);
     const lt_option *option;
     for (int i = 0; recipe && (option = lt_option_at(i)); i++) {
-        if (!lt_option_belongs(option, options->command) || (option->flags & LT_OPTION_NOT_IN_RECIPE))
+        if (!lt_option_belongs(option, options->command) || (option->flags & LT_OPTION_NOT_IN_RECIPE) ||
+            (options->command->idle && options->command->idle(options, option)))
             continue;
         char key[LT_OPTION_NAME_MAX];
         json_t *value = lt_option_json(options, option);

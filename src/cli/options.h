@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "cli/command.h"
+#include "lathe.h"
 
 typedef enum lt_option_type {
     LT_OPTION_BOOL,   /* bool: --name, --no-name */
@@ -52,10 +53,11 @@ typedef struct lt_option {
     const char *name;  /* kebab-case, without dashes; snake_case is accepted everywhere */
     const char *alias; /* another accepted spelling, or NULL */
     lt_option_type type;
-    const char *value;   /* what the help calls the value: "FILE", "N"; of a choice: its words, "fp32|bf16" */
-    const char *initial; /* default as it would be typed, or NULL: off, 0, NAN, unset, empty */
-    const char *shown;   /* default as the help shows it, where `initial` does not say it; or NULL */
-    double low, high;    /* INT, NUMBER: bounds, inclusive; both 0: none. SIZE: low only */
+    const char *value; /* what the help calls the value: "FILE", "N"; of a choice: its words, "fp32|bf16" */
+    const char *
+        initial; /* default as it would be typed; NULL: what the command's defaults say, or off, 0, NAN, unset, empty */
+    const char *shown; /* default as the help shows it, where `initial` does not say it; or NULL */
+    double low, high;  /* INT, NUMBER: bounds, inclusive; both 0: none. SIZE: low only */
     lt_option_group group;
     unsigned flags;
     uint64_t commands; /* LT_ON(…) | … */
@@ -64,15 +66,8 @@ typedef struct lt_option {
     const char *help;  /* a phrase, lower case, no full stop */
 } lt_option;
 
-typedef struct lt_strings {
-    char **items;
-    int count;
-} lt_strings;
-
-typedef struct lt_integers {
-    int64_t *items;
-    int count;
-} lt_integers;
+typedef lathe_strings lt_strings; /* as the public API has them; here they are owned */
+typedef lathe_integers lt_integers;
 
 typedef enum lt_option_origin { LT_ORIGIN_DEFAULT, LT_ORIGIN_RECIPE, LT_ORIGIN_GIVEN } lt_option_origin;
 
@@ -82,22 +77,19 @@ typedef struct lt_options {
     const lt_command *command;           /* whose options these are */
     unsigned char origin[LT_OPTION_MAX]; /* lt_option_origin of each row */
 
-    /* general */
-    bool help, json;
+    bool help, json, dry_run;
     char *config;
-
-    /* input */
-    char *model, *adapter, *chat_template;
-    lt_strings data;
+    char *model; /* of the commands that only look */
+    char *chat_template;
     char *text, *text_file; /* tokenize */
     bool special;
-    char *messages, *tools; /* template, generate */
+    char *messages, *tools; /* template */
     bool add_generation_prompt;
-
-    /* output */
-    char *output;
-
-    /* machine */
+    int64_t show;       /* lint: rows */
+    char *model_config; /* init */
+    int dtype;
+    char *resume; /* "" for --resume without a folder */
+    lathe_train_options train;
     int64_t threads;
 } lt_options;
 
@@ -106,6 +98,9 @@ typedef struct lt_options {
  * with lt_options_free in every case. */
 bool lt_options_parse(lt_options *options, const lt_command *command, int argc, char **argv, lt_error *err);
 void lt_options_free(lt_options *options);
+
+/* The defaults alone. Free as above. */
+bool lt_options_init(lt_options *options, const lt_command *command, lt_error *err);
 
 /* Rows in table order, NULL at the end of it. */
 const lt_option *lt_option_at(int index);
@@ -134,15 +129,27 @@ json_t *lt_options_recipe(const lt_options *options);
  * append. */
 bool lt_option_set(lt_options *options, const lt_option *option, const char *place, const char *text, lt_error *err);
 
+/* Gives a value that was set by other means (a command's defaults) memory of its own. */
+bool lt_option_own(lt_options *options, const lt_option *option, lt_error *err);
+
 /* Back to unset: off, 0, NAN, NULL, empty. */
 void lt_option_clear(lt_options *options, const lt_option *option);
 
 /* The value as JSON, or NULL when unset. New reference. */
 json_t *lt_option_json(const lt_options *options, const lt_option *option);
 
+/* The value as it would be typed; "" when unset. Returns out. */
+const char *lt_option_text(const lt_options *options, const lt_option *option, char *out, size_t capacity);
+
 /* ---- recipes (options_recipe.c) ---- */
 
 /* Sets every option that the recipe names and the command line did not. An unknown key is an error. */
 bool lt_options_apply_recipe(lt_options *options, const char *path, lt_error *err);
+
+/* What --resume says: the run folder becomes the output, and its recipe.yaml the recipe, unless others were given. */
+bool lt_options_find_resumed(lt_options *options, lt_error *err);
+
+/* The training command that a recipe is for, or NULL. Borrowed from the registry. */
+const lt_command *lt_options_recipe_command(const char *path);
 
 #endif

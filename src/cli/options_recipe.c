@@ -4,7 +4,9 @@
 
 #include "cli/options.h"
 #include "cli/suggest.h"
+#include "core/file.h"
 #include "formats/yaml.h"
+#include "train/run_folder.h"
 
 enum { PLACE_MAX = 512 };
 
@@ -132,4 +134,64 @@ bool lt_options_apply_recipe(lt_options *options, const char *path, lt_error *er
     json_decref(recipe);
     json_decref(lines);
     return ok;
+}
+
+/* ---- resuming ---- */
+
+/* Sets a text as if it stood on the command line, unless it does. */
+static bool set_unless_given(lt_options *options, const char *name, const char *text, lt_error *err)
+{
+    const lt_option *option = lt_option_find(options->command, name);
+    unsigned char *origin = &options->origin[lt_option_index(option)];
+    if (*origin == LT_ORIGIN_GIVEN)
+        return true;
+    *origin = LT_ORIGIN_GIVEN;
+    return lt_option_set(options, option, name, text, err);
+}
+
+/* DIR is a run folder, or a checkpoint inside one: DIR = run/checkpoint-20. */
+static void find_run(lt_options *options, char run[4096])
+{
+    size_t n = strlen(options->resume);
+    while (n > 1 && options->resume[n - 1] == '/')
+        options->resume[--n] = '\0';
+    const char *slash = strrchr(options->resume, '/'), *name = slash ? slash + 1 : options->resume;
+    int64_t step;
+    if (!lt_run_folder_checkpoint_name(name, &step)) {
+        snprintf(run, 4096, "%s", options->resume);
+        return;
+    }
+    options->train.resume_from = options->resume;
+    snprintf(run, 4096, "%.*s", slash ? (int)(slash - options->resume) : 1, slash ? options->resume : ".");
+}
+
+bool lt_options_find_resumed(lt_options *options, lt_error *err)
+{
+    char run[4096], recipe[4096];
+    options->train.resume = true;
+    if (!*options->resume && !options->train.output)
+        return lt_error_set(err, LT_ERR_USAGE, "--resume needs the folder of a run, here or as --output");
+    if (*options->resume)
+        find_run(options, run);
+    else
+        snprintf(run, sizeof run, "%s", options->train.output);
+    if (!set_unless_given(options, "output", run, err))
+        return false;
+    if (!lt_file_is_folder(run))
+        return lt_error_set(err, LT_ERR_USAGE, "--resume: there is no folder %s", run);
+    if (!lt_file_join(recipe, sizeof recipe, run, "recipe.yaml", err))
+        return false;
+    return !lt_file_exists(recipe) || set_unless_given(options, "config", recipe, err);
+}
+
+const lt_command *lt_options_recipe_command(const char *path)
+{
+    json_t *recipe = NULL;
+    const lt_command *command = NULL;
+    if (lt_yaml_read(path, &recipe, NULL, NULL)) {
+        const char *name = json_string_value(json_object_get(recipe, "command"));
+        command = name ? lt_command_find(name) : NULL;
+    }
+    json_decref(recipe);
+    return command;
 }

@@ -25,25 +25,154 @@
 
 /* Sets of commands. */
 #define ALL (~UINT64_C(0))
+#define TRAINING (LT_ON(SFT) | LT_ON(PRETRAIN))
+#define ROWS (TRAINING | LT_ON(LINT))            /* commands that read rows */
+#define THIS_CALL FLAGS(LT_OPTION_NOT_IN_RECIPE) /* about this call, not about what is done */
 
 /* clang-format off */
-#define GROUP .group = LT_GROUP_INPUT
 static const lt_option table[] = {
-    {"model", TEXT(model, "PATH"), GROUP, FLAGS(LT_OPTION_NOT_IN_RECIPE), FOR(LT_ON(INSPECT)), NEEDED(LT_ON(INSPECT)),
+#define GROUP .group = LT_GROUP_INPUT
+    {"model", TEXT(train.model, "DIR"), GROUP, FOR(ROWS), NEEDED(ROWS),
+     .help = "model folder as Hugging Face lays it out"},
+    {"model", TEXT(model, "DIR"), GROUP, FOR(LT_ON(TOKENIZE) | LT_ON(TEMPLATE)), NEEDED(LT_ON(TOKENIZE)),
+     .help = "model folder as Hugging Face lays it out"},
+    {"model", TEXT(model, "PATH"), GROUP, THIS_CALL, FOR(LT_ON(INSPECT)), NEEDED(LT_ON(INSPECT)),
      .help = "folder of a model, an adapter or a run, or a .safetensors file"},
+    {"data", FILES(train.data, "FILE"), GROUP, FOR(ROWS), NEEDED(ROWS),
+     .help = "rows to train on: JSON lines, a JSON list or plain text, also .zst"},
+    {"eval-data", FILES(train.eval_data, "FILE"), GROUP, FOR(TRAINING), .help = "rows to evaluate on"},
+    {"adapter", TEXT(train.adapter, "DIR"), GROUP, FOR(TRAINING), .help = "start from this PEFT adapter"},
+    {"chat-template", TEXT(chat_template, "FILE"), GROUP, FOR(LT_ON(TEMPLATE)),
+     .help = "template to use instead of the model's: a file, the name of one of the model's, or chatml"},
+    {"chat-template", TEXT(train.chat_template, "FILE"), GROUP, FOR(LT_ON(SFT) | LT_ON(LINT)),
+     .help = "template to use instead of the model's: a file, the name of one of the model's, or chatml"},
+    {"text-field", TEXT(train.fields.text, "KEY"), GROUP, ALSO("dataset-text-field"), FOR(ROWS),
+     .help = "key that the rows have instead of text"},
+    {"messages-field", TEXT(train.fields.messages, "KEY"), GROUP, FOR(LT_ON(SFT) | LT_ON(LINT)),
+     .help = "key that the rows have instead of messages"},
+    {"prompt-field", TEXT(train.fields.prompt, "KEY"), GROUP, FOR(LT_ON(SFT) | LT_ON(LINT)),
+     .help = "key that the rows have instead of prompt"},
+    {"completion-field", TEXT(train.fields.completion, "KEY"), GROUP, FOR(LT_ON(SFT) | LT_ON(LINT)),
+     .help = "key that the rows have instead of completion"},
+    {"show", INT(show, 0, 10000), INITIALLY("3"), GROUP, FOR(LT_ON(LINT)), .help = "rows to show"},
+    {"text", TEXT(text, "TEXT"), GROUP, FOR(LT_ON(TOKENIZE)), .help = "the text"},
+    {"text-file", TEXT(text_file, "FILE"), GROUP, FOR(LT_ON(TOKENIZE)), .help = "file with the text"},
+    {"special", BOOL(special), INITIALLY("true"), GROUP, FOR(LT_ON(TOKENIZE)),
+     .help = "with the tokens that the tokenizer puts around a text (BOS, [CLS])"},
+    {"messages", TEXT(messages, "FILE"), GROUP, FOR(LT_ON(TEMPLATE)), NEEDED(LT_ON(TEMPLATE)),
+     .help = "JSON file: a list of messages, or an object with messages (and tools)"},
+    {"tools", TEXT(tools, "FILE"), GROUP, FOR(LT_ON(TEMPLATE)), .help = "JSON file: the list of tools"},
+    {"add-generation-prompt", BOOL(add_generation_prompt), GROUP, FOR(LT_ON(TEMPLATE)),
+     .help = "end with the header of the assistant's turn"},
+    {"config", TEXT(model_config, "FILE"), GROUP, THIS_CALL, FOR(LT_ON(INIT)), NEEDED(LT_ON(INIT)),
+     .help = "config.json of the model, or a folder that has one"},
+#undef GROUP
+
+#define GROUP .group = LT_GROUP_OUTPUT
+    {"output", TEXT(train.output, "DIR"), GROUP, ALSO("output-dir"), FOR(TRAINING), NEEDED(TRAINING),
+     .help = "folder of the run: adapter, recipe, metrics, checkpoints"},
+    {"output", TEXT(train.output, "DIR"), GROUP, FOR(LT_ON(INIT)), NEEDED(LT_ON(INIT)), .help = "folder to make"},
+    {"dtype", CHOICE(dtype, "auto|fp32|bf16|fp16"), GROUP, FOR(LT_ON(INIT)),
+     .help = "type of the weights; auto: what the configuration says"},
+    {"seed", INT(train.seed, 0, MANY), INITIALLY("42"), GROUP, FOR(LT_ON(INIT)), .help = "of the random weights"},
+    {"overwrite", BOOL(train.overwrite), GROUP, ALSO("overwrite-output-dir"), THIS_CALL, FOR(TRAINING),
+     .help = "replace an earlier run in that folder, once this one has something to keep"},
+    {"resume", TEXT(resume, "DIR"), GROUP, ALSO("resume-from-checkpoint"),
+     FLAGS(LT_OPTION_NOT_IN_RECIPE | LT_OPTION_VALUE_OPTIONAL), FOR(TRAINING),
+     .help = "continue the run in DIR (or in --output) from its last checkpoint, or from the checkpoint DIR"},
+    {"logging-steps", INT(train.logging_steps, 1, MANY), GROUP, FOR(TRAINING),
+     .help = "steps from one row of metrics.jsonl to the next"},
+    {"eval-strategy", CHOICE(train.eval_strategy, "auto|no|steps|epoch"), GROUP, FOR(TRAINING),
+     .help = "when to evaluate; auto: after each epoch, or every --eval-steps"},
+    {"eval-steps", INT(train.eval_steps, 0, MANY), SHOWN("as logging"), GROUP, FOR(TRAINING),
+     .help = "steps from one evaluation to the next"},
+    {"save-strategy", CHOICE(train.save_strategy, "auto|no|steps|epoch"), GROUP, FOR(TRAINING),
+     .help = "when to write a checkpoint; auto: every --save-steps"},
+    {"save-steps", INT(train.save_steps, 1, MANY), GROUP, FOR(TRAINING),
+     .help = "steps from one checkpoint to the next"},
+    {"save-total-limit", INT(train.save_total_limit, 0, MANY), GROUP, FOR(TRAINING),
+     .help = "checkpoints that are kept; 0 keeps all"},
+    {"save-gradients", TEXT(train.save_gradients, "FILE"), GROUP, THIS_CALL, FOR(TRAINING),
+     .help = "write the first step's gradients, before clipping, as safetensors"},
+#undef GROUP
+
+#define GROUP .group = LT_GROUP_ADAPTER
+    {"method", CHOICE(train.method, "lora|full"), GROUP, FOR(TRAINING), .help = "what is trained"},
+    {"lora-r", INT(train.lora_r, 1, 65536), GROUP, ALSO("r"), FOR(TRAINING), .help = "rank"},
+    {"lora-alpha", NUMBER(train.lora_alpha, 0, MANY), GROUP, FOR(TRAINING),
+     .help = "scale: the adapter counts alpha / r"},
+    {"lora-dropout", NUMBER(train.lora_dropout, 0, 0.999), GROUP, FOR(TRAINING), .help = "dropout of its input"},
+    {"use-rslora", BOOL(train.use_rslora), GROUP, FOR(TRAINING), .help = "scale by alpha / sqrt(r) instead"},
+    {"target-modules", NAMES(train.target_modules, "NAME"), GROUP, ALSO("lora-target-modules"), FOR(TRAINING),
+     .help = "layers that get an adapter: names, a regular expression, or all-linear"},
+    {"exclude-modules", NAMES(train.exclude_modules, "NAME"), GROUP, FOR(TRAINING), .help = "layers that get none"},
+    {"layers-to-transform", INTS(train.layers_to_transform, "N", 0, 100000), GROUP, FOR(TRAINING),
+     .help = "only these blocks, counted from 0"},
+    {"modules-to-save", NAMES(train.modules_to_save, "NAME"), GROUP, ALSO("lora-modules-to-save"), FOR(TRAINING),
+     .help = "modules that are trained whole and saved with the adapter"},
+#undef GROUP
+
+#define GROUP .group = LT_GROUP_TRAINING
+    {"num-train-epochs", NUMBER(train.num_train_epochs, 0, MANY), GROUP, FOR(TRAINING), .help = "passes over the data"},
+    {"max-steps", INT(train.max_steps, -1, MANY), SHOWN("by epochs"), GROUP, FOR(TRAINING),
+     .help = "optimiser steps; above 0 it wins over epochs"},
+    {"batch-size", INT(train.batch_size, 1, 1e6), GROUP, ALSO("per-device-train-batch-size"), FOR(TRAINING),
+     .help = "rows of a batch"},
+    {"gradient-accumulation-steps", INT(train.gradient_accumulation_steps, 1, 1e6), GROUP, FOR(TRAINING),
+     .help = "batches of a step"},
+    {"max-length", INT(train.max_length, 0, 1e8), SHOWN("the model's context, at most 1024"), GROUP,
+     ALSO("max-seq-length"), FOR(ROWS),
+     .help = "tokens of a row; longer ones are cut"},
+    {"packing", BOOL(train.packing), GROUP, FOR(TRAINING),
+     .help = "rows of a batch are filled up to --max-length with several rows of data"},
+    {"shuffle", BOOL(train.shuffle), GROUP, FOR(TRAINING), .help = "another order of rows in every epoch; otherwise that of the files"},
+    {"seed", INT(train.seed, 0, MANY), GROUP, FOR(TRAINING), .help = "of the adapter, the order of rows and dropout"},
+    {"dry-run", BOOL(dry_run), GROUP, THIS_CALL, FOR(TRAINING), .help = "plan only: memory, time and disk traffic"},
+#undef GROUP
+
+#define GROUP .group = LT_GROUP_OPTIMIZER
+    {"learning-rate", NUMBER(train.learning_rate, 0, MANY), SHOWN("2e-4; 2e-5 with --method full"), GROUP,
+     FOR(LT_ON(SFT)), .help = "peak learning rate"},
+    {"learning-rate", NUMBER(train.learning_rate, 0, MANY), SHOWN("5e-4; 2e-4 with an adapter"), GROUP,
+     FOR(LT_ON(PRETRAIN)), .help = "peak learning rate"},
+    {"lr-scheduler-type", TEXT(train.lr_scheduler_type, "NAME"), GROUP, FOR(TRAINING),
+     .help = "constant, linear, cosine, warmup_stable_decay, … as in transformers"},
+    {"warmup-ratio", NUMBER(train.warmup_ratio, 0, 1), GROUP, FOR(TRAINING), .help = "share of all steps that warms up"},
+    {"warmup-steps", INT(train.warmup_steps, 0, MANY), SHOWN("by ratio"), GROUP, FOR(TRAINING),
+     .help = "steps that warm up"},
+    {"num-decay-steps", INT(train.num_decay_steps, 0, MANY), SHOWN("a tenth"), GROUP, FOR(TRAINING),
+     .help = "last steps of warmup_stable_decay"},
+    {"min-lr-ratio", NUMBER(train.min_lr_ratio, 0, 1), GROUP, FOR(TRAINING),
+     .help = "lowest share of the rate, of cosine_with_min_lr and warmup_stable_decay"},
+    {"num-cycles", NUMBER(train.num_cycles, 0, 1e6), SHOWN("the schedule's"), GROUP, FOR(TRAINING),
+     .help = "waves of the cosine schedules"},
+    {"power", NUMBER(train.power, 0, 1e3), SHOWN("1"), GROUP, FOR(TRAINING), .help = "of the polynomial schedule"},
+    {"optim", TEXT(train.optim, "NAME"), GROUP, FOR(TRAINING), .help = "optimiser"},
+    {"adam-beta1", NUMBER(train.adam_beta1, 0, 1), GROUP, FOR(TRAINING), .help = "decay of the first moment"},
+    {"adam-beta2", NUMBER(train.adam_beta2, 0, 1), GROUP, FOR(TRAINING), .help = "decay of the second moment"},
+    {"adam-epsilon", NUMBER(train.adam_epsilon, 0, 1), GROUP, FOR(TRAINING), .help = "added to its square root"},
+    {"weight-decay", NUMBER(train.weight_decay, 0, 1e3), GROUP, FOR(TRAINING), .help = "decoupled weight decay"},
+    {"max-grad-norm", NUMBER(train.max_grad_norm, 0, MANY), GROUP, FOR(TRAINING),
+     .help = "larger gradients are scaled down to this norm; 0: never"},
 #undef GROUP
 
 #define GROUP .group = LT_GROUP_MACHINE
-    {"threads", INT(threads, 0, 256), INITIALLY("0"), SHOWN("one per core"), GROUP, FOR(LT_ON(DOCTOR)),
+    {"max-memory", SIZE(train.max_memory), SHOWN("what is available"), GROUP, FOR(TRAINING),
+     .help = "hard limit on resident memory, such as 512M or 3GiB"},
+    {"compute", CHOICE(train.compute, "auto|fp32|bf16"), GROUP, FOR(TRAINING),
+     .help = "arithmetic; auto takes bf16 where the processor has it"},
+    {"activation-bits", INT(train.activation_bits, 0, 32), SHOWN("8, with fp32 32"), GROUP, FOR(TRAINING),
+     .help = "bits of a kept activation: 8|16|32"},
+    {"threads", INT(threads, 0, 256), SHOWN("one per core"), GROUP, FOR(TRAINING | LT_ON(DOCTOR)),
      .help = "threads that compute"},
 #undef GROUP
 
 #define GROUP .group = LT_GROUP_GENERAL
-    {"config", TEXT(config, "FILE"), GROUP, FLAGS(LT_OPTION_NOT_IN_RECIPE), FOR(ALL),
+    {"config", TEXT(config, "FILE"), GROUP, THIS_CALL, FOR(ALL & ~LT_ON(INIT) & ~LT_ON(PLAN)),
      .help = "recipe: a YAML file of these options, with underscores; flags win over it"},
-    {"json", BOOL(json), GROUP, FLAGS(LT_OPTION_NOT_IN_RECIPE), FOR(LT_ON(DOCTOR) | LT_ON(INSPECT)),
+    {"json", BOOL(json), GROUP, THIS_CALL, FOR(TRAINING | LT_ON(INIT) | LT_ON(LINT) | LT_ON(TOKENIZE) | LT_ON(INSPECT) | LT_ON(DOCTOR)),
      .help = "the result as one JSON object on standard output"},
-    {"help", BOOL(help), GROUP, FLAGS(LT_OPTION_NOT_IN_RECIPE), FOR(ALL), .help = "this page"},
+    {"help", BOOL(help), GROUP, THIS_CALL, FOR(ALL), .help = "this page"},
 #undef GROUP
 };
 /* clang-format on */

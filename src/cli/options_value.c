@@ -142,10 +142,10 @@ static bool set_choice(int *out, const lt_option *option, const char *place, con
 
 static bool append_string(lt_strings *list, const char *text, size_t n, lt_error *err)
 {
-    char **items = realloc(list->items, ((size_t)list->count + 1) * sizeof *items);
+    char **items = realloc((void *)list->items, ((size_t)list->count + 1) * sizeof *items);
     if (!items)
         return out_of_memory(err);
-    list->items = items;
+    list->items = (const char *const *)items;
     items[list->count] = strndup(text, n);
     if (!items[list->count])
         return out_of_memory(err);
@@ -155,7 +155,7 @@ static bool append_string(lt_strings *list, const char *text, size_t n, lt_error
 
 static bool append_integer(lt_integers *list, int64_t value, lt_error *err)
 {
-    int64_t *items = realloc(list->items, ((size_t)list->count + 1) * sizeof *items);
+    int64_t *items = realloc((void *)list->items, ((size_t)list->count + 1) * sizeof *items);
     if (!items)
         return out_of_memory(err);
     list->items = items;
@@ -262,6 +262,28 @@ bool lt_option_set(lt_options *options, const lt_option *option, const char *pla
     return false;
 }
 
+bool lt_option_own(lt_options *options, const lt_option *option, lt_error *err)
+{
+    void *field = field_of(options, option);
+    bool ok = true;
+    if (option->type == LT_OPTION_TEXT && *(char **)field) {
+        char *copy = strdup(*(char **)field);
+        *(char **)field = copy;
+        ok = copy != NULL;
+    } else if (option->type == LT_OPTION_NAMES || option->type == LT_OPTION_FILES) {
+        lt_strings borrowed = *(lt_strings *)field;
+        *(lt_strings *)field = (lt_strings){0};
+        for (int i = 0; ok && i < borrowed.count; i++)
+            ok = append_string(field, borrowed.items[i], strlen(borrowed.items[i]), err);
+    } else if (option->type == LT_OPTION_INTS) {
+        lt_integers borrowed = *(lt_integers *)field;
+        *(lt_integers *)field = (lt_integers){0};
+        for (int i = 0; ok && i < borrowed.count; i++)
+            ok = append_integer(field, borrowed.items[i], err);
+    }
+    return ok || out_of_memory(err);
+}
+
 void lt_option_clear(lt_options *options, const lt_option *option)
 {
     void *field = field_of(options, option);
@@ -287,14 +309,14 @@ void lt_option_clear(lt_options *options, const lt_option *option)
     case LT_OPTION_FILES: {
         lt_strings *list = field;
         for (int i = 0; i < list->count; i++)
-            free(list->items[i]);
-        free(list->items);
+            free((void *)list->items[i]);
+        free((void *)list->items);
         *list = (lt_strings){0};
         return;
     }
     case LT_OPTION_INTS: {
         lt_integers *list = field;
-        free(list->items);
+        free((void *)list->items);
         *list = (lt_integers){0};
         return;
     }
@@ -346,4 +368,25 @@ json_t *lt_option_json(const lt_options *options, const lt_option *option)
         return integers_json(field);
     }
     return NULL;
+}
+
+const char *lt_option_text(const lt_options *options, const lt_option *option, char *out, size_t capacity)
+{
+    json_t *value = lt_option_json(options, option);
+    size_t count = json_is_array(value) ? json_array_size(value) : value ? 1 : 0, used = 0;
+    *out = '\0';
+    for (size_t i = 0; i < count && used < capacity; i++) {
+        const json_t *item = json_is_array(value) ? json_array_get(value, i) : value;
+        used += (size_t)snprintf(out + used, capacity - used, "%s", i ? "," : "");
+        if (used >= capacity)
+            break;
+        if (json_is_string(item))
+            used += (size_t)snprintf(out + used, capacity - used, "%s", json_string_value(item));
+        else if (json_is_boolean(item))
+            used += (size_t)snprintf(out + used, capacity - used, "%s", json_is_true(item) ? "true" : "false");
+        else
+            used += (size_t)snprintf(out + used, capacity - used, "%.12g", json_number_value(item));
+    }
+    json_decref(value);
+    return out;
 }

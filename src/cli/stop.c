@@ -7,6 +7,13 @@
 enum { STATUS_INTERRUPTED = 130 };
 
 static volatile sig_atomic_t stopped;
+static const char *announced;
+
+static void say(const char *text)
+{
+    ssize_t n = write(STDERR_FILENO, text, strlen(text));
+    (void)n; /* nobody listens: no reason not to stop */
+}
 
 static void on_signal(int number)
 {
@@ -14,14 +21,15 @@ static void on_signal(int number)
     if (stopped)
         _exit(STATUS_INTERRUPTED);
     stopped = 1;
-    /* Said here because the step under way may take minutes. */
-    static const char text[] = "\nlathe: stopping after this step, with a checkpoint (once more: stop at once)\n";
-    ssize_t n = write(STDERR_FILENO, text, sizeof text - 1);
-    (void)n;
+    /* Said here because the work under way may take minutes. */
+    say("\nlathe: ");
+    say(announced);
+    say(" (once more: stop at once)\n");
 }
 
-const volatile sig_atomic_t *lt_stop_watch(void)
+const volatile sig_atomic_t *lt_stop_watch(const char *announcement)
 {
+    announced = announcement;
     static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART}, old;
     sigemptyset(&action.sa_mask);

@@ -64,14 +64,14 @@ static void norm_or_copy(const lt_norm *norm, const float *x, float *y, int64_t 
 }
 
 /* dx (n,C) += gradient through norm(x); identity without a norm. */
-static void norm_backward_add(const lt_pass *pass, const lt_block *block, lt_norm_slot slot, const float *x, const float *dy, float *dx,
+static void norm_backward_add(const lt_run *run, const lt_block *block, lt_norm_slot slot, const float *x, const float *dy, float *dx,
                               int64_t n)
 {
-    int64_t C = pass->config->C;
+    int64_t C = run->config->C;
     const lt_norm *norm = &block->norm[slot];
     float *dw = block->dnorm[slot];
     if (norm->weight)
-        lt_norm_backward(norm, x, C, dy, C, dx, C, true, dw, dw && norm->bias ? dw + norm->width : NULL, n, pass->norm_scratch);
+        lt_norm_backward(norm, x, C, dy, C, dx, C, true, dw, dw && norm->bias ? dw + norm->width : NULL, n, run->norm_scratch);
     else
         lt_kernels_get()->axpy(dx, 1.0f, dy, n * C);
 }
@@ -108,9 +108,9 @@ static void activate_backward(const lt_config *config, float *gu, const float *d
 }
 
 /* q/k norm on rows of qkv (n,QKV), in place; forward only. */
-static void norm_qk(const lt_pass *pass, const lt_block *block, float *qkv, int64_t n)
+static void norm_qk(const lt_run *run, const lt_block *block, float *qkv, int64_t n)
 {
-    const lt_config *c = pass->config;
+    const lt_config *c = run->config;
     int64_t QKV = qkv_width(c);
     for (int which = 0; which < 2; which++) {
         const lt_norm *norm = &block->norm[which ? LT_NORM_K : LT_NORM_Q];
@@ -123,9 +123,9 @@ static void norm_qk(const lt_pass *pass, const lt_block *block, float *qkv, int6
     }
 }
 
-static void norm_qk_backward(const lt_pass *pass, const lt_block *block, int64_t t0, int64_t n)
+static void norm_qk_backward(const lt_run *run, const lt_block *block, int64_t t0, int64_t n)
 {
-    const lt_config *c = pass->config;
+    const lt_config *c = run->config;
     int64_t QKV = qkv_width(c), QK = (c->H + c->K) * c->D;
     for (int which = 0; which < 2; which++) {
         lt_norm_slot slot = which ? LT_NORM_K : LT_NORM_Q;
@@ -135,113 +135,113 @@ static void norm_qk_backward(const lt_pass *pass, const lt_block *block, int64_t
         int64_t begin = which ? c->H * c->D : 0, width = (which ? c->K : c->H) * c->D;
         float *dw = block->dnorm[slot];
         for (int64_t at = begin; at < begin + width; at += norm->width) {
-            float *d = pass->dqkv + t0 * QKV + at;
-            lt_norm_backward(norm, pass->raw_qk + t0 * QK + at, QK, d, QKV, d, QKV, false, dw,
-                             dw && norm->bias ? dw + norm->width : NULL, n, pass->norm_scratch);
+            float *d = run->dqkv + t0 * QKV + at;
+            lt_norm_backward(norm, run->raw_qk + t0 * QK + at, QK, d, QKV, d, QKV, false, dw,
+                             dw && norm->bias ? dw + norm->width : NULL, n, run->norm_scratch);
         }
     }
 }
 
-static void rotate(const lt_pass *pass, int64_t layer, float *qkv, const int32_t *positions, int64_t n, int direction)
+static void rotate(const lt_run *run, int64_t layer, float *qkv, const int32_t *positions, int64_t n, int direction)
 {
-    const lt_config *c = pass->config;
+    const lt_config *c = run->config;
     int rope = c->layers[layer].rope;
     if (rope >= 0)
-        lt_rope_apply(&pass->ropes[rope], qkv, qkv_width(c), positions, c->H + c->K, c->D, n, direction);
+        lt_rope_apply(&run->ropes[rope], qkv, qkv_width(c), positions, c->H + c->K, c->D, n, direction);
 }
 
 /* Rows t0 .. t0+n of qkv, as projected, made ready for attention; remembers q and k before their norm where needed. */
-static void prepare_qkv(const lt_pass *pass, const lt_block *block, int64_t layer, int64_t t0, int64_t n)
+static void prepare_qkv(const lt_run *run, const lt_block *block, int64_t layer, int64_t t0, int64_t n)
 {
-    const lt_config *c = pass->config;
+    const lt_config *c = run->config;
     int64_t QKV = qkv_width(c), QK = (c->H + c->K) * c->D;
-    float *qkv = pass->qkv + t0 * QKV;
-    if (pass->raw_qk)
+    float *qkv = run->qkv + t0 * QKV;
+    if (run->raw_qk)
         for (int64_t t = 0; t < n; t++)
-            memcpy(pass->raw_qk + (t0 + t) * QK, qkv + t * QKV, (size_t)QK * sizeof *qkv);
-    norm_qk(pass, block, qkv, n);
-    rotate(pass, layer, qkv, pass->positions + t0, n, +1);
+            memcpy(run->raw_qk + (t0 + t) * QK, qkv + t * QKV, (size_t)QK * sizeof *qkv);
+    norm_qk(run, block, qkv, n);
+    rotate(run, layer, qkv, run->positions + t0, n, +1);
 }
 
-static void project_raw(const lt_pass *pass, const lt_block *block, const float *x, int64_t n, float *qkv)
+static void project_raw(const lt_run *run, const lt_block *block, const float *x, int64_t n, float *qkv)
 {
-    const lt_config *c = pass->config;
+    const lt_config *c = run->config;
     group g = qkv_group(c, block);
-    norm_or_copy(&block->norm[LT_NORM_BEFORE_ATTENTION], x, pass->xn, c->C, n);
-    group_forward(&g, pass->ws, pass->xn, c->C, n, qkv, qkv_width(c));
+    norm_or_copy(&block->norm[LT_NORM_BEFORE_ATTENTION], x, run->xn, c->C, n);
+    group_forward(&g, run->ws, run->xn, c->C, n, qkv, qkv_width(c));
 }
 
-void lt_block_project(const lt_pass *pass, const lt_block *block, int64_t layer, const float *x, const int32_t *positions, int64_t n,
+void lt_block_project(const lt_run *run, const lt_block *block, int64_t layer, const float *x, const int32_t *positions, int64_t n,
                       float *qkv)
 {
-    project_raw(pass, block, x, n, qkv);
-    norm_qk(pass, block, qkv, n);
-    rotate(pass, layer, qkv, positions, n, +1);
+    project_raw(run, block, x, n, qkv);
+    norm_qk(run, block, qkv, n);
+    rotate(run, layer, qkv, positions, n, +1);
 }
 
-lt_attention lt_block_attention(const lt_pass *pass, int64_t layer)
+lt_attention lt_block_attention(const lt_run *run, int64_t layer)
 {
-    const lt_config *c = pass->config;
+    const lt_config *c = run->config;
     return (lt_attention){.H = c->H, .K = c->K, .D = c->D, .scale = (float)c->attention_scale,
                           .softcap = (float)c->attention_softcap, .window = c->layers[layer].window,
-                          .bidirectional = c->bidirectional, .compute = pass->ws->compute};
+                          .bidirectional = c->bidirectional, .compute = run->ws->compute};
 }
 
-static lt_attention_rows attention_rows(const lt_pass *pass)
+static lt_attention_rows attention_rows(const lt_run *run)
 {
-    return (lt_attention_rows){.T = pass->T, .sequences = pass->sequences, .starts = pass->starts, .qkv = pass->qkv,
-                               .qkv_stride = qkv_width(pass->config)};
+    return (lt_attention_rows){.T = run->T, .sequences = run->sequences, .starts = run->starts, .qkv = run->qkv,
+                               .qkv_stride = qkv_width(run->config)};
 }
 
 /* branch (n,C) = o(attn), before its norm. */
-static void attention_branch(const lt_pass *pass, const lt_block *block, const float *attn, int64_t n, float *branch)
+static void attention_branch(const lt_run *run, const lt_block *block, const float *attn, int64_t n, float *branch)
 {
-    const lt_config *c = pass->config;
+    const lt_config *c = run->config;
     const lt_linear *o = &block->linear[LT_LINEAR_O];
-    lt_linear_forward(&o, 1, pass->ws, attn, c->H * c->D, n, &branch, c->C);
+    lt_linear_forward(&o, 1, run->ws, attn, c->H * c->D, n, &branch, c->C);
 }
 
-static void join_attention(const lt_pass *pass, const lt_block *block, const float *attn, int64_t n, float *x)
+static void join_attention(const lt_run *run, const lt_block *block, const float *attn, int64_t n, float *x)
 {
-    attention_branch(pass, block, attn, n, pass->branch);
+    attention_branch(run, block, attn, n, run->branch);
     const lt_norm *after = &block->norm[LT_NORM_AFTER_ATTENTION];
     if (after->weight)
-        lt_norm_forward(after, pass->branch, pass->config->C, pass->branch, pass->config->C, n);
-    join(pass->config, x, pass->branch, n);
+        lt_norm_forward(after, run->branch, run->config->C, run->branch, run->config->C, n);
+    join(run->config, x, run->branch, n);
 }
 
-/* pass->gu = gate and up of norm(x). */
-static void mlp_in(const lt_pass *pass, const lt_block *block, const float *x, int64_t n)
+/* run->gu = gate and up of norm(x). */
+static void mlp_in(const lt_run *run, const lt_block *block, const float *x, int64_t n)
 {
-    const lt_config *c = pass->config;
+    const lt_config *c = run->config;
     group g = mlp_group(c, block);
-    norm_or_copy(&block->norm[LT_NORM_BEFORE_MLP], x, pass->xn, c->C, n);
-    group_forward(&g, pass->ws, pass->xn, c->C, n, pass->gu, gu_width(c));
+    norm_or_copy(&block->norm[LT_NORM_BEFORE_MLP], x, run->xn, c->C, n);
+    group_forward(&g, run->ws, run->xn, c->C, n, run->gu, gu_width(c));
 }
 
-/* pass->branch = down(act(gu)), before its norm; pass->act holds act(gu). */
-static void mlp_branch(const lt_pass *pass, const lt_block *block, int64_t n)
+/* run->branch = down(act(gu)), before its norm; run->act holds act(gu). */
+static void mlp_branch(const lt_run *run, const lt_block *block, int64_t n)
 {
-    const lt_config *c = pass->config;
+    const lt_config *c = run->config;
     const lt_linear *down = &block->linear[LT_LINEAR_DOWN];
-    activate(c, pass->gu, pass->act, n);
-    lt_linear_forward(&down, 1, pass->ws, pass->act, c->F, n, &(float *){pass->branch}, c->C);
+    activate(c, run->gu, run->act, n);
+    lt_linear_forward(&down, 1, run->ws, run->act, c->F, n, &(float *){run->branch}, c->C);
 }
 
-static void join_mlp(const lt_pass *pass, const lt_block *block, int64_t n, float *x)
+static void join_mlp(const lt_run *run, const lt_block *block, int64_t n, float *x)
 {
-    mlp_branch(pass, block, n);
+    mlp_branch(run, block, n);
     const lt_norm *after = &block->norm[LT_NORM_AFTER_MLP];
     if (after->weight)
-        lt_norm_forward(after, pass->branch, pass->config->C, pass->branch, pass->config->C, n);
-    join(pass->config, x, pass->branch, n);
+        lt_norm_forward(after, run->branch, run->config->C, run->branch, run->config->C, n);
+    join(run->config, x, run->branch, n);
 }
 
-void lt_block_finish(const lt_pass *pass, const lt_block *block, const float *attn, int64_t n, float *x)
+void lt_block_finish(const lt_run *run, const lt_block *block, const float *attn, int64_t n, float *x)
 {
-    join_attention(pass, block, attn, n, x);
-    mlp_in(pass, block, x, n);
-    join_mlp(pass, block, n, x);
+    join_attention(run, block, attn, n, x);
+    mlp_in(run, block, x, n);
+    join_mlp(run, block, n, x);
 }
 
 /* Rows t0 .. t0+n of something kept. */
@@ -258,157 +258,157 @@ static void fetch(const char *store, int bits, float *x, int64_t width, int64_t 
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
-void lt_block_forward(const lt_pass *pass, const lt_block *block, int64_t layer, const lt_kept *kept)
+void lt_block_forward(const lt_run *run, const lt_block *block, int64_t layer, const lt_kept *kept)
 {
     static const lt_kept nothing;
-    const lt_config *c = pass->config;
-    int64_t C = c->C, QKV = qkv_width(c), HD = c->H * c->D, T = pass->T;
+    const lt_config *c = run->config;
+    int64_t C = c->C, QKV = qkv_width(c), HD = c->H * c->D, T = run->T;
     const lt_kept *k = kept ? kept : &nothing;
-    for (int64_t t = 0; t < T; t += pass->chunk) {
-        int64_t n = least(pass->chunk, T - t);
-        pass->ws->token = t;
-        keep(k->input, k->level == LT_KEEP_INPUT ? k->input_bits : k->bits, pass->stream + t * C, C, t, n);
-        project_raw(pass, block, pass->stream + t * C, n, pass->qkv + t * QKV);
-        keep(k->qkv, k->bits, pass->qkv + t * QKV, QKV, t, n);
-        prepare_qkv(pass, block, layer, t, n);
+    for (int64_t t = 0; t < T; t += run->chunk) {
+        int64_t n = least(run->chunk, T - t);
+        run->ws->token = t;
+        keep(k->input, k->level == LT_KEEP_INPUT ? k->input_bits : k->bits, run->stream + t * C, C, t, n);
+        project_raw(run, block, run->stream + t * C, n, run->qkv + t * QKV);
+        keep(k->qkv, k->bits, run->qkv + t * QKV, QKV, t, n);
+        prepare_qkv(run, block, layer, t, n);
     }
-    lt_attention attention = lt_block_attention(pass, layer);
-    lt_attention_rows rows = attention_rows(pass);
-    lt_attention_forward(&attention, &rows, pass->attn, HD, k->lse, pass->attention_scratch);
-    for (int64_t t = 0; t < T; t += pass->chunk) {
-        int64_t n = least(pass->chunk, T - t);
-        pass->ws->token = t;
-        keep(k->attn, k->bits, pass->attn + t * HD, HD, t, n);
-        join_attention(pass, block, pass->attn + t * HD, n, pass->stream + t * C);
-        keep(k->mid, k->bits, pass->stream + t * C, C, t, n);
-        mlp_in(pass, block, pass->stream + t * C, n);
-        keep(k->gu, k->bits, pass->gu, gu_width(c), t, n);
-        join_mlp(pass, block, n, pass->stream + t * C);
+    lt_attention attention = lt_block_attention(run, layer);
+    lt_attention_rows rows = attention_rows(run);
+    lt_attention_forward(&attention, &rows, run->attn, HD, k->lse, run->attention_scratch);
+    for (int64_t t = 0; t < T; t += run->chunk) {
+        int64_t n = least(run->chunk, T - t);
+        run->ws->token = t;
+        keep(k->attn, k->bits, run->attn + t * HD, HD, t, n);
+        join_attention(run, block, run->attn + t * HD, n, run->stream + t * C);
+        keep(k->mid, k->bits, run->stream + t * C, C, t, n);
+        mlp_in(run, block, run->stream + t * C, n);
+        keep(k->gu, k->bits, run->gu, gu_width(c), t, n);
+        join_mlp(run, block, n, run->stream + t * C);
     }
 }
 
 /* What the backward pass needs of attention: qkv rotated, attn, lse; read back, or computed again from the block's input. */
-static const float *restore_attention(const lt_pass *pass, const lt_block *block, int64_t layer, const lt_kept *kept)
+static const float *restore_attention(const lt_run *run, const lt_block *block, int64_t layer, const lt_kept *kept)
 {
-    const lt_config *c = pass->config;
-    int64_t C = c->C, QKV = qkv_width(c), HD = c->H * c->D, T = pass->T;
-    for (int64_t t = 0; t < T; t += pass->chunk) {
-        int64_t n = least(pass->chunk, T - t);
-        pass->ws->token = t;
+    const lt_config *c = run->config;
+    int64_t C = c->C, QKV = qkv_width(c), HD = c->H * c->D, T = run->T;
+    for (int64_t t = 0; t < T; t += run->chunk) {
+        int64_t n = least(run->chunk, T - t);
+        run->ws->token = t;
         if (kept->level == LT_KEEP_INPUT) {
-            fetch(kept->input, kept->input_bits, pass->input + t * C, C, t, n);
-            project_raw(pass, block, pass->input + t * C, n, pass->qkv + t * QKV);
+            fetch(kept->input, kept->input_bits, run->input + t * C, C, t, n);
+            project_raw(run, block, run->input + t * C, n, run->qkv + t * QKV);
         } else {
-            fetch(kept->qkv, kept->bits, pass->qkv + t * QKV, QKV, t, n);
-            fetch(kept->attn, kept->bits, pass->attn + t * HD, HD, t, n);
+            fetch(kept->qkv, kept->bits, run->qkv + t * QKV, QKV, t, n);
+            fetch(kept->attn, kept->bits, run->attn + t * HD, HD, t, n);
         }
-        prepare_qkv(pass, block, layer, t, n);
+        prepare_qkv(run, block, layer, t, n);
     }
     if (kept->level != LT_KEEP_INPUT)
         return kept->lse;
-    lt_attention attention = lt_block_attention(pass, layer);
-    lt_attention_rows rows = attention_rows(pass);
-    lt_attention_forward(&attention, &rows, pass->attn, HD, pass->lse, pass->attention_scratch);
-    return pass->lse;
+    lt_attention attention = lt_block_attention(run, layer);
+    lt_attention_rows rows = attention_rows(run);
+    lt_attention_forward(&attention, &rows, run->attn, HD, run->lse, run->attention_scratch);
+    return run->lse;
 }
 
 /* dbranch (n,C) = gradient at a branch's own output, from the stream's: scaled, and taken back through the norm after it. */
-static void branch_gradient(const lt_pass *pass, const lt_block *block, lt_norm_slot after, const float *branch, const float *dstream,
+static void branch_gradient(const lt_run *run, const lt_block *block, lt_norm_slot after, const float *branch, const float *dstream,
                             int64_t n, float *dbranch)
 {
-    int64_t C = pass->config->C;
+    int64_t C = run->config->C;
     memcpy(dbranch, dstream, (size_t)(n * C) * sizeof *dbranch);
-    if (pass->config->residual_scale != 1)
-        lt_kernels_get()->scale(dbranch, (float)pass->config->residual_scale, n * C);
+    if (run->config->residual_scale != 1)
+        lt_kernels_get()->scale(dbranch, (float)run->config->residual_scale, n * C);
     const lt_norm *norm = &block->norm[after];
     float *dw = block->dnorm[after];
     if (norm->weight)
         lt_norm_backward(norm, branch, C, dbranch, C, dbranch, C, false, dw, dw && norm->bias ? dw + norm->width : NULL, n,
-                         pass->norm_scratch);
+                         run->norm_scratch);
 }
 
-/* MLP of rows t .. t+n: their middle of the stream is in pass->mid, and dstream (n,C) is updated. */
-static void mlp_backward(const lt_pass *pass, const lt_block *block, const lt_kept *kept, int64_t t, int64_t n, float *dstream)
+/* MLP of rows t .. t+n: their middle of the stream is in run->mid, and dstream (n,C) is updated. */
+static void mlp_backward(const lt_run *run, const lt_block *block, const lt_kept *kept, int64_t t, int64_t n, float *dstream)
 {
-    const lt_config *c = pass->config;
+    const lt_config *c = run->config;
     int64_t C = c->C, F = c->F, GU = gu_width(c);
     const lt_linear *down = &block->linear[LT_LINEAR_DOWN];
     if (kept->level == LT_KEEP_ALL) {
-        fetch(kept->gu, kept->bits, pass->gu, GU, t, n);
-        norm_or_copy(&block->norm[LT_NORM_BEFORE_MLP], pass->mid, pass->xn, C, n);
+        fetch(kept->gu, kept->bits, run->gu, GU, t, n);
+        norm_or_copy(&block->norm[LT_NORM_BEFORE_MLP], run->mid, run->xn, C, n);
     } else {
-        mlp_in(pass, block, pass->mid, n);
+        mlp_in(run, block, run->mid, n);
     }
     if (block->norm[LT_NORM_AFTER_MLP].weight)
-        mlp_branch(pass, block, n);
+        mlp_branch(run, block, n);
     else if (lt_linear_trained(down))
-        activate(c, pass->gu, pass->act, n);
-    branch_gradient(pass, block, LT_NORM_AFTER_MLP, pass->branch, dstream, n, pass->dxn);
-    lt_linear_backward(&down, 1, pass->ws, pass->act, F, n, &(float *){pass->dxn}, C, pass->dact, F, false);
-    activate_backward(c, pass->gu, pass->dact, n);
+        activate(c, run->gu, run->act, n);
+    branch_gradient(run, block, LT_NORM_AFTER_MLP, run->branch, dstream, n, run->dxn);
+    lt_linear_backward(&down, 1, run->ws, run->act, F, n, &(float *){run->dxn}, C, run->dact, F, false);
+    activate_backward(c, run->gu, run->dact, n);
     group g = mlp_group(c, block);
-    group_backward(&g, pass->ws, pass->xn, C, n, pass->gu, GU, pass->dxn, C);
-    norm_backward_add(pass, block, LT_NORM_BEFORE_MLP, pass->mid, pass->dxn, dstream, n);
+    group_backward(&g, run->ws, run->xn, C, n, run->gu, GU, run->dxn, C);
+    norm_backward_add(run, block, LT_NORM_BEFORE_MLP, run->mid, run->dxn, dstream, n);
 }
 
 /* o of rows t .. t+n: dattn (n,HD) from the stream's gradient. */
-static void attention_out_backward(const lt_pass *pass, const lt_block *block, int64_t t, int64_t n, const float *dstream)
+static void attention_out_backward(const lt_run *run, const lt_block *block, int64_t t, int64_t n, const float *dstream)
 {
-    const lt_config *c = pass->config;
+    const lt_config *c = run->config;
     int64_t HD = c->H * c->D;
     const lt_linear *o = &block->linear[LT_LINEAR_O];
-    const float *attn = pass->attn + t * HD;
+    const float *attn = run->attn + t * HD;
     if (block->norm[LT_NORM_AFTER_ATTENTION].weight)
-        attention_branch(pass, block, attn, n, pass->branch);
-    branch_gradient(pass, block, LT_NORM_AFTER_ATTENTION, pass->branch, dstream, n, pass->dxn);
-    lt_linear_backward(&o, 1, pass->ws, attn, HD, n, &(float *){pass->dxn}, c->C, pass->dattn + t * HD, HD, false);
+        attention_branch(run, block, attn, n, run->branch);
+    branch_gradient(run, block, LT_NORM_AFTER_ATTENTION, run->branch, dstream, n, run->dxn);
+    lt_linear_backward(&o, 1, run->ws, attn, HD, n, &(float *){run->dxn}, c->C, run->dattn + t * HD, HD, false);
 }
 
 /* qkv of rows t .. t+n: from dqkv to the stream's gradient. */
-static void project_backward(const lt_pass *pass, const lt_block *block, int64_t layer, const lt_kept *kept, int64_t t, int64_t n,
+static void project_backward(const lt_run *run, const lt_block *block, int64_t layer, const lt_kept *kept, int64_t t, int64_t n,
                              float *dstream, bool need_dx)
 {
-    const lt_config *c = pass->config;
+    const lt_config *c = run->config;
     int64_t C = c->C, QKV = qkv_width(c);
-    const float *x = pass->mid;
+    const float *x = run->mid;
     if (kept->level == LT_KEEP_INPUT)
-        x = pass->input + t * C;
+        x = run->input + t * C;
     else
-        fetch(kept->input, kept->bits, pass->mid, C, t, n);
-    rotate(pass, layer, pass->dqkv + t * QKV, pass->positions + t, n, -1);
-    norm_qk_backward(pass, block, t, n);
-    norm_or_copy(&block->norm[LT_NORM_BEFORE_ATTENTION], x, pass->xn, C, n);
+        fetch(kept->input, kept->bits, run->mid, C, t, n);
+    rotate(run, layer, run->dqkv + t * QKV, run->positions + t, n, -1);
+    norm_qk_backward(run, block, t, n);
+    norm_or_copy(&block->norm[LT_NORM_BEFORE_ATTENTION], x, run->xn, C, n);
     group g = qkv_group(c, block);
     bool need = need_dx || block->dnorm[LT_NORM_BEFORE_ATTENTION];
-    group_backward(&g, pass->ws, pass->xn, C, n, pass->dqkv + t * QKV, QKV, need ? pass->dxn : NULL, C);
+    group_backward(&g, run->ws, run->xn, C, n, run->dqkv + t * QKV, QKV, need ? run->dxn : NULL, C);
     if (need)
-        norm_backward_add(pass, block, LT_NORM_BEFORE_ATTENTION, x, pass->dxn, dstream, n);
+        norm_backward_add(run, block, LT_NORM_BEFORE_ATTENTION, x, run->dxn, dstream, n);
 }
 
-void lt_block_backward(const lt_pass *pass, const lt_block *block, int64_t layer, const lt_kept *kept, bool need_dx)
+void lt_block_backward(const lt_run *run, const lt_block *block, int64_t layer, const lt_kept *kept, bool need_dx)
 {
-    const lt_config *c = pass->config;
-    int64_t C = c->C, HD = c->H * c->D, T = pass->T;
-    const float *lse = restore_attention(pass, block, layer, kept);
-    for (int64_t t = 0; t < T; t += pass->chunk) {
-        int64_t n = least(pass->chunk, T - t);
-        pass->ws->token = t;
+    const lt_config *c = run->config;
+    int64_t C = c->C, HD = c->H * c->D, T = run->T;
+    const float *lse = restore_attention(run, block, layer, kept);
+    for (int64_t t = 0; t < T; t += run->chunk) {
+        int64_t n = least(run->chunk, T - t);
+        run->ws->token = t;
         if (kept->level == LT_KEEP_INPUT) {
-            memcpy(pass->mid, pass->input + t * C, (size_t)(n * C) * sizeof *pass->mid);
-            join_attention(pass, block, pass->attn + t * HD, n, pass->mid);
+            memcpy(run->mid, run->input + t * C, (size_t)(n * C) * sizeof *run->mid);
+            join_attention(run, block, run->attn + t * HD, n, run->mid);
         } else {
-            fetch(kept->mid, kept->bits, pass->mid, C, t, n);
+            fetch(kept->mid, kept->bits, run->mid, C, t, n);
         }
-        mlp_backward(pass, block, kept, t, n, pass->stream + t * C);
-        attention_out_backward(pass, block, t, n, pass->stream + t * C);
+        mlp_backward(run, block, kept, t, n, run->stream + t * C);
+        attention_out_backward(run, block, t, n, run->stream + t * C);
     }
-    lt_attention attention = lt_block_attention(pass, layer);
-    lt_attention_rows rows = attention_rows(pass);
-    lt_attention_backward(&attention, &rows, pass->attn, pass->dattn, HD, lse, pass->dqkv, NULL, NULL, pass->attention_scratch);
-    for (int64_t t = 0; t < T; t += pass->chunk) {
-        int64_t n = least(pass->chunk, T - t);
-        pass->ws->token = t;
-        project_backward(pass, block, layer, kept, t, n, pass->stream + t * C, need_dx);
+    lt_attention attention = lt_block_attention(run, layer);
+    lt_attention_rows rows = attention_rows(run);
+    lt_attention_backward(&attention, &rows, run->attn, run->dattn, HD, lse, run->dqkv, NULL, NULL, run->attention_scratch);
+    for (int64_t t = 0; t < T; t += run->chunk) {
+        int64_t n = least(run->chunk, T - t);
+        run->ws->token = t;
+        project_backward(run, block, layer, kept, t, n, run->stream + t * C, need_dx);
     }
 }
 

@@ -12,7 +12,7 @@
 #include "nn/rope.h"
 
 /* What all blocks share while a step runs; laid out by the engine. GU is 2 F for a gated MLP, else F; QKV = (H + 2K) D. */
-typedef struct lt_pass {
+typedef struct lt_run {
     const lt_config *config;
     lt_workspace *ws;
     int64_t T, sequences, chunk;
@@ -31,7 +31,7 @@ typedef struct lt_pass {
     float *gu;           /* (chunk,GU) */
     float *act, *dact;   /* (chunk,F) */
     void *attention_scratch, *norm_scratch;
-} lt_pass;
+} lt_run;
 
 /* Where a block's activations are kept between the passes; pointers beyond its level are NULL. */
 typedef struct lt_kept {
@@ -45,22 +45,22 @@ typedef struct lt_kept {
     char *gu;    /* (T,GU) */
 } lt_kept;
 
-/* pass->stream (T,C) in and out. kept is NULL when no backward pass will follow. */
-void lt_block_forward(const lt_pass *pass, const lt_block *block, int64_t layer, const lt_kept *kept);
+/* run->stream (T,C) in and out. kept is NULL when no backward pass will follow. */
+void lt_block_forward(const lt_run *run, const lt_block *block, int64_t layer, const lt_kept *kept);
 
-/* pass->stream holds d loss / d output and becomes d loss / d input, unless need_dx is false: then nothing below is trained and
+/* run->stream holds d loss / d output and becomes d loss / d input, unless need_dx is false: then nothing below is trained and
  * it is left undefined. Adds to the gradients of what is trained. */
-void lt_block_backward(const lt_pass *pass, const lt_block *block, int64_t layer, const lt_kept *kept, bool need_dx);
+void lt_block_backward(const lt_run *run, const lt_block *block, int64_t layer, const lt_kept *kept, bool need_dx);
 
 /* The parts of the forward pass, for decoding, whose attention reads a cache. All on n ≤ chunk rows.
  * project: qkv (n,QKV) = projections of norm(x), q and k normed and rotated. */
-void lt_block_project(const lt_pass *pass, const lt_block *block, int64_t layer, const float *x, const int32_t *positions, int64_t n,
+void lt_block_project(const lt_run *run, const lt_block *block, int64_t layer, const float *x, const int32_t *positions, int64_t n,
                       float *qkv);
 /* x (n,C) += s · o(attn (n,HD)), then the MLP's branch. */
-void lt_block_finish(const lt_pass *pass, const lt_block *block, const float *attn, int64_t n, float *x);
+void lt_block_finish(const lt_run *run, const lt_block *block, const float *attn, int64_t n, float *x);
 
 /* How attention runs in this layer. */
-lt_attention lt_block_attention(const lt_pass *pass, int64_t layer);
+lt_attention lt_block_attention(const lt_run *run, int64_t layer);
 
 void lt_block_prefetch(const lt_block *block);
 

@@ -20,7 +20,7 @@ struct lt_decoder {
     lt_decoder_shape shape;
     lt_arena arena, hook_arena;
     lt_workspace ws;
-    lt_pass pass;
+    lt_run run;
     lt_dtype cache_dtype;
     char **keys, **values; /* (L · sequences) each (capacity, K·D) */
     int64_t *lengths;      /* (sequences) */
@@ -63,19 +63,19 @@ static void layout(lt_decoder *d)
         }
     }
     d->ws.compute = d->shape.compute;
-    d->pass = (lt_pass){.config = c, .ws = &d->ws, .chunk = n};
+    d->run = (lt_run){.config = c, .ws = &d->ws, .chunk = n};
     d->x = LT_ARENA_NEW(a, float, n * c->C);
     d->hidden = LT_ARENA_NEW(a, float, n * c->C);
     d->positions = LT_ARENA_NEW(a, int32_t, n);
     d->tiles = LT_ARENA_NEW(a, tile, n);
-    d->pass.qkv = LT_ARENA_NEW(a, float, n * (c->H + 2 * c->K) * c->D);
-    d->pass.attn = LT_ARENA_NEW(a, float, n * c->H * c->D);
-    d->pass.xn = LT_ARENA_NEW(a, float, n * c->C);
-    d->pass.branch = LT_ARENA_NEW(a, float, n * c->C);
-    d->pass.gu = LT_ARENA_NEW(a, float, n * (c->gated_mlp ? 2 : 1) * c->F);
-    d->pass.act = LT_ARENA_NEW(a, float, n * c->F);
+    d->run.qkv = LT_ARENA_NEW(a, float, n * (c->H + 2 * c->K) * c->D);
+    d->run.attn = LT_ARENA_NEW(a, float, n * c->H * c->D);
+    d->run.xn = LT_ARENA_NEW(a, float, n * c->C);
+    d->run.branch = LT_ARENA_NEW(a, float, n * c->C);
+    d->run.gu = LT_ARENA_NEW(a, float, n * (c->gated_mlp ? 2 : 1) * c->F);
+    d->run.act = LT_ARENA_NEW(a, float, n * c->F);
     for (int i = 0; i < c->rope_count; i++)
-        lt_rope_table_init(&d->pass.ropes[i], &c->ropes[i], S, S, a);
+        lt_rope_table_init(&d->run.ropes[i], &c->ropes[i], S, S, a);
     d->q = LT_ARENA_NEW(a, float, threads * rows * c->D);
     d->mix = LT_ARENA_NEW(a, float, threads * rows * c->D);
     d->scores = LT_ARENA_NEW(a, float, threads * rows * S);
@@ -167,7 +167,7 @@ static void remember(const lt_decoder *d, int64_t layer, const tile *t)
     const lt_kernels *k = lt_kernels_get();
     int64_t QKV = (c->H + 2 * c->K) * c->D, KD = c->K * c->D, at = layer * d->shape.sequences + t->sequence;
     for (int64_t i = t->first; i < t->first + t->count; i++) {
-        const float *key = d->pass.qkv + i * QKV + c->H * c->D, *value = key + KD;
+        const float *key = d->run.qkv + i * QKV + c->H * c->D, *value = key + KD;
         int64_t offset = lt_dtype_bytes(d->cache_dtype, d->positions[i] * KD);
         if (d->cache_dtype == LT_DTYPE_BF16) {
             k->f32_to_bf16(key, (uint16_t *)(d->keys[at] + offset), KD);
@@ -202,7 +202,7 @@ static void attend(const lt_decoder *d, const lt_attention *attention, int64_t l
     float *q = d->q + thread * group_rows(c) * D, *mix = d->mix + thread * group_rows(c) * D;
     float *scores = d->scores + thread * group_rows(c) * d->shape.capacity;
     for (int64_t i = 0; i < t->count; i++)
-        memcpy(q + i * G * D, d->pass.qkv + (t->first + i) * QKV + kv * G * D, (size_t)(G * D) * sizeof *q);
+        memcpy(q + i * G * D, d->run.qkv + (t->first + i) * QKV + kv * G * D, (size_t)(G * D) * sizeof *q);
     int64_t column = lt_dtype_bytes(d->cache_dtype, kv * D);
     lt_matrix qm = lt_matrix_f32(q, rows, D), pm = lt_matrix_f32(scores, rows, S);
     lt_matrix key = {d->keys[at] + column, d->cache_dtype, S, D, c->K * D};
@@ -215,7 +215,7 @@ static void attend(const lt_decoder *d, const lt_attention *attention, int64_t l
     lt_gemm(&(lt_gemm_call){.M = rows, .N = D, .K = S, .compute = d->shape.compute, .a = &pm, .b = &value, .c = mix, .c_stride = D,
                             .alpha = 1, .serial = true, .scratch = scratch});
     for (int64_t i = 0; i < t->count; i++)
-        memcpy(d->pass.attn + (t->first + i) * c->H * D + kv * G * D, mix + i * G * D, (size_t)(G * D) * sizeof *mix);
+        memcpy(d->run.attn + (t->first + i) * c->H * D + kv * G * D, mix + i * G * D, (size_t)(G * D) * sizeof *mix);
 }
 
 /* The n rows in hand through all layers; their tiles and positions are set. */
@@ -228,14 +228,14 @@ static bool run_layers(lt_decoder *d, const int32_t *ids, int64_t n, lt_error *e
     for (int64_t l = 0; l < m->config.L; l++) {
         if (l + 1 < m->config.L)
             lt_block_prefetch(&m->blocks[l + 1]);
-        lt_block_project(&d->pass, &m->blocks[l], l, d->x, d->positions, n, d->pass.qkv);
+        lt_block_project(&d->run, &m->blocks[l], l, d->x, d->positions, n, d->run.qkv);
         for (int64_t i = 0; i < d->tile_count; i++)
             remember(d, l, &d->tiles[i]);
-        lt_attention attention = lt_block_attention(&d->pass, l);
+        lt_attention attention = lt_block_attention(&d->run, l);
 #pragma omp parallel for schedule(dynamic)
         for (int64_t i = 0; i < d->tile_count * K; i++)
             attend(d, &attention, l, &d->tiles[i / K], i % K);
-        lt_block_finish(&d->pass, &m->blocks[l], d->pass.attn, n, d->x);
+        lt_block_finish(&d->run, &m->blocks[l], d->run.attn, n, d->x);
     }
     return lt_weights_check(m->weights, err);
 }

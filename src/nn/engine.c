@@ -1,7 +1,6 @@
 #include "nn/engine.h"
 
 #include <assert.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,10 +58,10 @@ void lt_engine_set_dropout(lt_engine *e, bool on)
 static void index_batch(lt_engine *e, const lt_batch *batch)
 {
     e->batch = batch;
-    e->pass.T = batch->T;
-    e->pass.sequences = batch->sequences;
-    e->pass.starts = batch->starts;
-    e->pass.positions = e->positions;
+    e->run.T = batch->T;
+    e->run.sequences = batch->sequences;
+    e->run.starts = batch->starts;
+    e->run.positions = e->positions;
     for (int64_t s = 0; s < batch->sequences; s++)
         for (int32_t t = batch->starts[s]; t < batch->starts[s + 1]; t++)
             e->positions[t] = t - batch->starts[s];
@@ -82,7 +81,7 @@ bool lt_engine_forward(lt_engine *e, const lt_batch *batch, lt_error *err)
     lt_model *m = e->model;
     index_batch(e, batch);
     lt_block_prefetch(&m->blocks[0]);
-    if (!lt_embed_forward(&m->embed, batch->ids, batch->T, e->pass.stream, err))
+    if (!lt_embed_forward(&m->embed, batch->ids, batch->T, e->run.stream, err))
         return false;
     for (int64_t l = 0; l < m->config.L; l++) {
         if (l + 1 < m->config.L)
@@ -90,7 +89,7 @@ bool lt_engine_forward(lt_engine *e, const lt_batch *batch, lt_error *err)
         else
             lt_linear_prefetch(&m->head);
         bool keep = e->shape.training && l >= e->lowest;
-        lt_block_forward(&e->pass, &m->blocks[l], l, keep ? &e->kept[l] : NULL);
+        lt_block_forward(&e->run, &m->blocks[l], l, keep ? &e->kept[l] : NULL);
     }
     return lt_weights_check(m->weights, err);
 }
@@ -113,22 +112,11 @@ static void final_norm_backward(lt_engine *e, const float *x, float *dy, const i
     float *dw = m->dfinal_norm;
     if (m->final_norm.weight)
         lt_norm_backward(&m->final_norm, x, C, dy, C, dy, C, false, dw, dw && m->final_norm.bias ? dw + C : NULL, n,
-                         e->pass.norm_scratch);
+                         e->run.norm_scratch);
     for (int64_t i = 0; i < n; i++) {
-        memcpy(e->pass.stream + rows[i] * C, dy + i * C, (size_t)C * sizeof *dy);
+        memcpy(e->run.stream + rows[i] * C, dy + i * C, (size_t)C * sizeof *dy);
         e->has_gradient[rows[i]] = 1;
     }
-}
-
-/* Applies scale and softcap, which then have nothing left to do. */
-static void cap_logits(float *logits, int64_t n, float *scale, float *softcap)
-{
-    if (*scale != 1)
-        lt_kernels_get()->scale(logits, *scale, n);
-    for (int64_t i = 0; *softcap > 0 && i < n; i++)
-        logits[i] = *softcap * tanhf(logits[i] / *softcap);
-    *scale = 1;
-    *softcap = 0;
 }
 
 bool lt_engine_head(lt_engine *e, const float *weight, float *logp, float *entropy, lt_logits_sink sink, void *context,
@@ -142,17 +130,13 @@ bool lt_engine_head(lt_engine *e, const float *weight, float *logp, float *entro
         int64_t n = e->batch->target_count - i < e->shape.head_chunk ? e->batch->target_count - i : e->shape.head_chunk;
         e->ws.token = i;
         for (int64_t r = 0; r < n; r++)
-            memcpy(e->head_x + r * c->C, e->pass.stream + e->rows[i + r] * c->C, (size_t)c->C * sizeof(float));
+            memcpy(e->head_x + r * c->C, e->run.stream + e->rows[i + r] * c->C, (size_t)c->C * sizeof(float));
         normed(e, e->head_x, e->head_xn, n);
         lt_linear_forward(&head, 1, &e->ws, e->head_xn, c->C, n, &e->logits, c->V);
-        float scale = (float)c->logit_scale, softcap = (float)c->logit_softcap;
-        if (sink) { /* it sees what the model gives: scaled and capped */
-            assert(!weight && "gradients are taken from the raw logits");
-            cap_logits(e->logits, n * c->V, &scale, &softcap);
+        if (sink)
             sink(i, n, e->logits, context);
-        }
-        lt_cross_entropy(e->logits, n, c->V, e->labels + i, weight ? weight + i : NULL, scale, softcap, logp + i,
-                         entropy ? entropy + i : NULL);
+        lt_cross_entropy(e->logits, n, c->V, e->labels + i, weight ? weight + i : NULL, (float)c->logit_scale,
+                         (float)c->logit_softcap, logp + i, entropy ? entropy + i : NULL);
         if (!weight)
             continue;
         bool need = e->lowest < c->L || m->dfinal_norm;
@@ -165,7 +149,7 @@ bool lt_engine_head(lt_engine *e, const float *weight, float *logp, float *entro
 
 void lt_engine_hidden(lt_engine *e, int64_t row, float *out)
 {
-    normed(e, e->pass.stream + row * e->model->config.C, out, 1);
+    normed(e, e->run.stream + row * e->model->config.C, out, 1);
 }
 
 void lt_engine_add_hidden_gradient(lt_engine *e, int64_t row, const float *gradient)
@@ -173,7 +157,7 @@ void lt_engine_add_hidden_gradient(lt_engine *e, int64_t row, const float *gradi
     int64_t C = e->model->config.C;
     int32_t at = (int32_t)row;
     assert(!e->has_gradient[row] && "one gradient a row: sum them first");
-    memcpy(e->head_x, e->pass.stream + row * C, (size_t)C * sizeof(float));
+    memcpy(e->head_x, e->run.stream + row * C, (size_t)C * sizeof(float));
     memcpy(e->head_dx, gradient, (size_t)C * sizeof(float));
     final_norm_backward(e, e->head_x, e->head_dx, &at, 1);
 }
@@ -185,15 +169,15 @@ bool lt_engine_backward(lt_engine *e, lt_error *err)
     assert(e->shape.training);
     for (int64_t t = 0; t < e->batch->T; t++)
         if (!e->has_gradient[t])
-            memset(e->pass.stream + t * C, 0, (size_t)C * sizeof(float));
+            memset(e->run.stream + t * C, 0, (size_t)C * sizeof(float));
     bool embed = lt_embed_trained(&m->embed);
     for (int64_t l = m->config.L - 1; l >= e->lowest; l--) {
         if (l > e->lowest)
             lt_block_prefetch(&m->blocks[l - 1]);
-        lt_block_backward(&e->pass, &m->blocks[l], l, &e->kept[l], l > e->lowest || embed);
+        lt_block_backward(&e->run, &m->blocks[l], l, &e->kept[l], l > e->lowest || embed);
     }
     if (embed)
-        lt_embed_backward(&m->embed, e->batch->ids, e->batch->T, e->pass.stream);
+        lt_embed_backward(&m->embed, e->batch->ids, e->batch->T, e->run.stream);
     return lt_weights_check(m->weights, err);
 }
 

@@ -58,8 +58,7 @@ bool lt_engine_forward(lt_engine *engine, const lt_batch *batch, lt_error *err);
 /* The head, after lt_engine_forward. logp (target_count) f32 out. When weight (target_count) f32 is given, the loss is
  * Σ weight · (-logp) and its gradient with respect to the last hidden state is kept for lt_engine_backward; it may be called
  * first without weights (objectives that need log-probabilities to find them) and then again with. entropy may be NULL.
- * logits: NULL, or (only without weights) called with each chunk of rows: first target row, count, (count,V) f32 as the model gives
- * them, scaled and capped. */
+ * logits: NULL, or called with each chunk of rows (first target row, count, (count,V) f32) before they are overwritten. */
 typedef void (*lt_logits_sink)(int64_t first, int64_t count, const float *logits, void *context);
 bool lt_engine_head(lt_engine *engine, const float *weight, float *logp, float *entropy, lt_logits_sink logits, void *context,
                     lt_error *err);

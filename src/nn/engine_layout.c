@@ -18,8 +18,8 @@ static void layout_residual(lt_engine *e)
     lt_arena *a = &e->arena;
     int64_t T = e->shape.max_T, trained = c->L - e->lowest;
     bool some_recompute = e->shape.training && e->shape.keep_all + e->shape.keep_attention < trained;
-    e->pass.stream = LT_ARENA_NEW(a, float, T * c->C);
-    e->pass.input = some_recompute ? LT_ARENA_NEW(a, float, T * c->C) : NULL;
+    e->run.stream = LT_ARENA_NEW(a, float, T * c->C);
+    e->run.input = some_recompute ? LT_ARENA_NEW(a, float, T * c->C) : NULL;
     e->positions = LT_ARENA_NEW(a, int32_t, T);
     e->rows = LT_ARENA_NEW(a, int32_t, T);
     e->labels = LT_ARENA_NEW(a, int32_t, T);
@@ -32,24 +32,24 @@ static void layout_attention(lt_engine *e)
     lt_arena *a = &e->arena;
     int64_t T = e->shape.max_T, QKV = (c->H + 2 * c->K) * c->D, HD = c->H * c->D;
     bool qk_norm = lt_config_has_norm(c, LT_NORM_Q) || lt_config_has_norm(c, LT_NORM_K);
-    e->pass.qkv = LT_ARENA_NEW(a, float, T * QKV);
-    e->pass.attn = LT_ARENA_NEW(a, float, T * HD);
-    e->pass.raw_qk = NULL;
+    e->run.qkv = LT_ARENA_NEW(a, float, T * QKV);
+    e->run.attn = LT_ARENA_NEW(a, float, T * HD);
+    e->run.raw_qk = NULL;
     if (e->shape.training) {
-        e->pass.dqkv = LT_ARENA_NEW(a, float, T * QKV);
-        e->pass.dattn = LT_ARENA_NEW(a, float, T * HD);
-        e->pass.lse = LT_ARENA_NEW(a, float, T * c->H);
+        e->run.dqkv = LT_ARENA_NEW(a, float, T * QKV);
+        e->run.dattn = LT_ARENA_NEW(a, float, T * HD);
+        e->run.lse = LT_ARENA_NEW(a, float, T * c->H);
         if (qk_norm)
-            e->pass.raw_qk = LT_ARENA_NEW(a, float, T * (c->H + c->K) * c->D);
+            e->run.raw_qk = LT_ARENA_NEW(a, float, T * (c->H + c->K) * c->D);
     }
     int64_t scratch = 0;
     for (int64_t l = 0; l < c->L; l++) {
-        lt_attention attention = lt_block_attention(&e->pass, l);
+        lt_attention attention = lt_block_attention(&e->run, l);
         scratch = max64(scratch, lt_attention_scratch_bytes(&attention, T, e->shape.max_sequence, e->shape.threads));
     }
-    e->pass.attention_scratch = lt_arena_alloc(a, scratch);
+    e->run.attention_scratch = lt_arena_alloc(a, scratch);
     for (int i = 0; i < c->rope_count; i++)
-        lt_rope_table_init(&e->pass.ropes[i], &c->ropes[i], e->shape.max_sequence, e->shape.max_sequence, a);
+        lt_rope_table_init(&e->run.ropes[i], &c->ropes[i], e->shape.max_sequence, e->shape.max_sequence, a);
 }
 
 static void layout_mlp(lt_engine *e)
@@ -57,15 +57,15 @@ static void layout_mlp(lt_engine *e)
     const lt_config *c = &e->model->config;
     lt_arena *a = &e->arena;
     int64_t n = e->shape.chunk;
-    e->pass.xn = LT_ARENA_NEW(a, float, n * c->C);
-    e->pass.branch = LT_ARENA_NEW(a, float, n * c->C);
-    e->pass.gu = LT_ARENA_NEW(a, float, n * (c->gated_mlp ? 2 : 1) * c->F);
-    e->pass.act = LT_ARENA_NEW(a, float, n * c->F);
+    e->run.xn = LT_ARENA_NEW(a, float, n * c->C);
+    e->run.branch = LT_ARENA_NEW(a, float, n * c->C);
+    e->run.gu = LT_ARENA_NEW(a, float, n * (c->gated_mlp ? 2 : 1) * c->F);
+    e->run.act = LT_ARENA_NEW(a, float, n * c->F);
     if (e->shape.training) {
-        e->pass.mid = LT_ARENA_NEW(a, float, n * c->C);
-        e->pass.dxn = LT_ARENA_NEW(a, float, n * c->C);
-        e->pass.dact = LT_ARENA_NEW(a, float, n * c->F);
-        e->pass.norm_scratch = lt_arena_alloc(a, lt_norm_scratch_bytes(max64(c->C, c->H * c->D)));
+        e->run.mid = LT_ARENA_NEW(a, float, n * c->C);
+        e->run.dxn = LT_ARENA_NEW(a, float, n * c->C);
+        e->run.dact = LT_ARENA_NEW(a, float, n * c->F);
+        e->run.norm_scratch = lt_arena_alloc(a, lt_norm_scratch_bytes(max64(c->C, c->H * c->D)));
     }
 }
 
@@ -152,9 +152,9 @@ void lt_engine_layout(lt_engine *e)
 {
     int64_t mark = e->arena.used, begin = mark;
     e->ws.compute = e->shape.compute;
-    e->pass.config = &e->model->config;
-    e->pass.ws = &e->ws;
-    e->pass.chunk = e->shape.chunk;
+    e->run.config = &e->model->config;
+    e->run.ws = &e->ws;
+    e->run.chunk = e->shape.chunk;
     layout_residual(e);
     e->bytes.residual = since(&e->arena, &mark);
     layout_attention(e);

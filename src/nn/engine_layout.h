@@ -13,7 +13,7 @@ struct lt_engine {
     lt_arena hook_arena; /* a part of arena that hooks take from */
     lt_engine_bytes bytes;
     lt_workspace ws;
-    lt_pass pass;
+    lt_run run;
     lt_kept *kept; /* (L), malloc'ed: where each layer's activations are */
 
     int32_t *positions; /* (max_T) */

@@ -48,6 +48,7 @@ void lt_run_show(const lt_run *run, const char *phase, int64_t done, int64_t tot
         .elapsed_seconds = at->elapsed,
         .eta_seconds = left,
         .rss_bytes = lt_memory_resident(),
+        .planned_bytes = run->plan.peak_bytes,
     };
     run->options->progress(&progress, run->options->progress_context);
 }

@@ -1,0 +1,181 @@
+#include "cli/cmd_train.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/api.h"
+#include "cli/console.h"
+#include "cli/metrics.h"
+#include "cli/output.h"
+#include "cli/plan_view.h"
+#include "cli/progress.h"
+#include "cli/stop.h"
+#include "cli/terminal.h"
+#include "core/file.h"
+#include "formats/json.h"
+
+/* ---- options without effect ---- */
+
+static bool one_of(const char *name, const char *const *names)
+{
+    for (; *names; names++)
+        if (strcmp(name, *names) == 0)
+            return true;
+    return false;
+}
+
+const char *lt_cmd_train_idle(const lt_options *options, const lt_option *option)
+{
+    static const char *const shapes[] = {
+        "lora-r",          "lora-alpha",          "lora-dropout",    "use-rslora", "target-modules",
+        "exclude-modules", "layers-to-transform", "modules-to-save", NULL};
+    static const struct {
+        const char *option, *schedules[4];
+    } kwargs[] = {
+        {"num-decay-steps", {"warmup_stable_decay"}},
+        {"min-lr-ratio", {"cosine_with_min_lr", "warmup_stable_decay"}},
+        {"num-cycles", {"cosine", "cosine_with_restarts", "cosine_with_min_lr"}},
+        {"power", {"polynomial"}},
+    };
+    const lathe_train_options *train = &options->train;
+    if (one_of(option->name, shapes) && train->method == LATHE_METHOD_FULL)
+        return "with --method full there is no adapter";
+    if (one_of(option->name, shapes) && train->adapter)
+        return "--adapter starts from an adapter whose own configuration says it";
+    for (size_t i = 0; i < sizeof kwargs / sizeof *kwargs; i++)
+        if (strcmp(option->name, kwargs[i].option) == 0 && !one_of(train->lr_scheduler_type, kwargs[i].schedules))
+            return "this --lr-scheduler-type does not use it";
+    if (train->eval_data.count == 0 &&
+        (strcmp(option->name, "eval-steps") == 0 ||
+         (strcmp(option->name, "eval-strategy") == 0 && train->eval_strategy > LATHE_STRATEGY_NO)))
+        return "there is no --eval-data";
+    if (strcmp(option->name, "save-steps") == 0 &&
+        (train->save_strategy == LATHE_STRATEGY_NO || train->save_strategy == LATHE_STRATEGY_EPOCH))
+        return "--save-strategy says otherwise";
+    if (strcmp(option->name, "warmup-ratio") == 0 && train->warmup_steps > 0)
+        return "--warmup-steps wins over it";
+    return NULL;
+}
+
+/* ---- the result, for people ---- */
+
+/* A path as a shell takes it. */
+static const char *quoted(const char *path, char *out, size_t capacity)
+{
+    const char *plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./=:,+@%";
+    if (*path && strspn(path, plain) == strlen(path))
+        snprintf(out, capacity, "%s", path);
+    else
+        snprintf(out, capacity, strchr(path, '\'') ? "\"%s\"" : "'%s'", path);
+    return out;
+}
+
+static void print_field(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void print_field(const char *name, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    printf("  %s%-12s%s", lt_style_on(stdout, LT_STYLE_CYAN), name, lt_style_off(stdout));
+    vprintf(format, args);
+    putchar('\n');
+    va_end(args);
+}
+
+static void print_next(const lathe_train_options *train)
+{
+    char model[512], output[512];
+    quoted(train->output, output, sizeof output);
+    if (train->method == LATHE_METHOD_LORA)
+        print_field("adapter", "%s  (PEFT loads it as it is)", train->output);
+    else
+        print_field("model", "%s", train->output);
+    if (!lt_command_find("generate"))
+        return;
+    if (train->method == LATHE_METHOD_LORA)
+        print_field("try it", "lathe generate --model %s --adapter %s --prompt '...'",
+                    quoted(train->model, model, sizeof model), output);
+    else
+        print_field("try it", "lathe generate --model %s --prompt '...'", output);
+}
+
+static void print_summary(const lathe_train_options *train, const lathe_train_result *r)
+{
+    char steps[LT_FIGURE], tokens[LT_FIGURE], time[LT_FIGURE], speed[LT_FIGURE], peak[LT_FIGURE], plan[LT_FIGURE];
+    lt_metrics metrics;
+    if (lt_metrics_read(&metrics, train->output, NULL))
+        lt_metrics_draw(&metrics, stdout);
+    lt_metrics_free(&metrics);
+    printf("\n%sdone%s: %s step%s, %s tokens in %s, %s tokens/s\n", lt_style_on(stdout, LT_STYLE_GREEN),
+           lt_style_off(stdout), lt_figure_grouped(r->steps, steps), r->steps == 1 ? "" : "s",
+           lt_figure_count((double)r->tokens, tokens), lt_figure_seconds(r->seconds, time),
+           lt_figure_count(r->tokens_per_second, speed));
+    print_field("loss", "%.4f at the first step, %.4f at the last", r->loss_first, r->loss_last);
+    if (!isnan(r->eval_loss))
+        print_field("eval loss", "%.4f (perplexity %.4g)", r->eval_loss, exp(r->eval_loss));
+    print_field("memory", "peak %s, planned %s", lt_figure_bytes(r->peak_rss_bytes, peak),
+                lt_figure_bytes(r->planned_peak_bytes, plan));
+    print_next(train);
+}
+
+/* What other programs get is the very file that the run leaves. */
+static bool print_summary_json(const lathe_train_options *train, lt_error *err)
+{
+    char path[4096];
+    if (!lt_file_join(path, sizeof path, train->output, "summary.json", err))
+        return false;
+    json_t *summary = lt_json_load(path, LT_JSON_CONFIG_LIMIT_BYTES, err);
+    return summary && lt_output_json(summary, err);
+}
+
+/* ---- running ---- */
+
+static bool plan(const lt_options *options, lt_error *err)
+{
+    lt_plan planned;
+    if (!lt_api_train_plan(&options->train, &planned, err))
+        return false;
+    if (options->json)
+        return lt_output_json(lt_plan_json(&planned), err);
+    lt_plan_view_print(&planned, stdout);
+    return true;
+}
+
+/* Stopping on request is no error: the lines say where the run stands, and main only sets the exit status. */
+static void say_how_to_go_on(const lt_options *options, lt_error *err)
+{
+    char output[512];
+    lt_console_print("lathe: %s", err->message);
+    lt_console_print("go on with: lathe %s --resume %s", options->command->name,
+                     quoted(options->train.output, output, sizeof output));
+    *err->message = '\0';
+}
+
+bool lt_cmd_train_run(lt_options *options, lt_error *err)
+{
+    lathe_train_options *train = &options->train;
+    train->threads = options->threads;
+    if (!lt_api_train_resolve(train, err)) /* before the recipe is made: it says what was chosen */
+        return false;
+    if (options->dry_run)
+        return plan(options, err);
+    lt_progress_view view = {.logging_steps = train->logging_steps};
+    lathe_train_result result;
+    train->progress = lt_progress_show;
+    train->progress_context = &view;
+    train->stop = lt_stop_watch("stopping after this step, with a checkpoint");
+    json_t *recipe = lt_options_recipe(options);
+    bool ok = lt_api_train(train, recipe, &result, err);
+    json_decref(recipe);
+    lt_console_clear_status();
+    if (!ok && err->status == LT_ERR_INTERRUPTED)
+        say_how_to_go_on(options, err);
+    if (!ok)
+        return false;
+    if (options->json)
+        return print_summary_json(train, err);
+    print_summary(train, &result);
+    return true;
+}
