@@ -48,24 +48,35 @@ static bool open_engine(lt_api_model *model, const lt_token_totals *totals, lt_e
     return lt_engine_open(engine, model->base, &plan.shape, err);
 }
 
+bool lt_api_evaluation_open(lt_api_model *model, const lathe_evaluate_options *options, lt_token_store **store,
+                            lt_engine **engine, int64_t *pass_tokens, lt_error *err)
+{
+    *store = NULL;
+    *engine = NULL;
+    if (read_rows(model, options, store, err) && open_engine(model, lt_token_store_totals(*store), engine, pass_tokens, err))
+        return true;
+    lt_token_store_close(*store);
+    *store = NULL;
+    return false;
+}
+
 bool lt_api_evaluate(lt_api_model *model, const lathe_evaluate_options *options, lathe_evaluation *out, lt_error *err)
 {
     static const lt_objective_options objective;
-    lt_token_store *store = NULL;
-    lt_engine *engine = NULL;
+    lt_token_store *store;
+    lt_engine *engine;
     lt_evaluate_options evaluate = {.objective = &lt_objective_lm, .objective_options = &objective};
     lt_objective_sums sums = {0};
-    bool ok = read_rows(model, options, &store, err) &&
-              open_engine(model, lt_token_store_totals(store), &engine, &evaluate.pass_tokens, err) &&
-              lt_evaluate(engine, store, &evaluate, &sums, err);
+    if (!lt_api_evaluation_open(model, options, &store, &engine, &evaluate.pass_tokens, err))
+        return false;
+    bool ok = lt_evaluate(engine, store, &evaluate, &sums, err);
     if (ok) {
         const lt_token_totals *totals = lt_token_store_totals(store);
         double loss = lt_mean_value(&sums.loss);
         *out = (lathe_evaluation){
             .examples = totals->records, .tokens = totals->targets, .loss = loss, .perplexity = exp(loss)};
     }
-    if (engine)
-        lt_engine_close(engine);
+    lt_engine_close(engine);
     lt_token_store_close(store);
     return ok;
 }

@@ -31,6 +31,10 @@ bool lt_api_generate(lt_api_model *model, const int32_t *prompt, size_t count, c
 /* The ids that ask for an answer to a conversation: rendered with the generation prompt. */
 bool lt_api_render(const lt_api_model *model, const json_t *messages, const json_t *tools, lt_ids *ids, lt_error *err);
 
+/* The rows as tokens, and an engine with room for pass_tokens of them; the caller closes both. */
+bool lt_api_evaluation_open(lt_api_model *model, const lathe_evaluate_options *options, lt_token_store **store,
+                            lt_engine **engine, int64_t *pass_tokens, lt_error *err);
+
 /* The loss over files of rows, each row for itself. */
 bool lt_api_evaluate(lt_api_model *model, const lathe_evaluate_options *options, lathe_evaluation *out, lt_error *err);
 

@@ -1,8 +1,8 @@
 /* lathe template: a conversation as the model reads it. */
 #include <stdio.h>
 
+#include "cli/conversation.h"
 #include "cli/options.h"
-#include "cli/output.h"
 #include "text/chat.h"
 
 static const lt_command_example examples[] = {
@@ -12,28 +12,6 @@ static const lt_command_example examples[] = {
     {NULL, NULL},
 };
 
-/* The file is a list of messages, or an object as a row of data has it; --tools wins over the object's own. */
-static bool read_request(const lt_options *options, json_t **document, json_t **tools, lt_chat_request *request,
-                         lt_error *err)
-{
-    *document = lt_output_load_json(options->messages, err);
-    if (!*document)
-        return false;
-    request->messages = json_is_object(*document) ? json_object_get(*document, "messages") : *document;
-    request->tools = json_is_object(*document) ? json_object_get(*document, "tools") : NULL;
-    request->documents = json_is_object(*document) ? json_object_get(*document, "documents") : NULL;
-    if (!json_is_array(request->messages) || json_array_size(request->messages) == 0)
-        return lt_error_set(err, LT_ERR_FORMAT, "%s: expected a list of messages, or an object with a list 'messages'",
-                            options->messages);
-    if (!options->tools)
-        return true;
-    *tools = lt_output_load_json(options->tools, err);
-    if (*tools && !json_is_array(*tools))
-        return lt_error_set(err, LT_ERR_FORMAT, "%s: expected a list of tools", options->tools);
-    request->tools = *tools;
-    return *tools != NULL;
-}
-
 static bool run(lt_options *options, lt_error *err)
 {
     json_t *document = NULL, *tools = NULL;
@@ -42,7 +20,7 @@ static bool run(lt_options *options, lt_error *err)
     lt_chat_request request = {.add_generation_prompt = options->add_generation_prompt};
     if (!options->model && !options->chat_template)
         return lt_error_set(err, LT_ERR_USAGE, "template needs --model DIR or --chat-template FILE");
-    bool ok = read_request(options, &document, &tools, &request, err);
+    bool ok = lt_conversation_load(options->messages, options->tools, &document, &tools, &request, err);
     if (ok && options->model)
         ok = lt_chat_open(&chat, options->model, options->chat_template, err);
     else if (ok)

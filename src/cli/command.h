@@ -12,6 +12,9 @@
     X(SFT, sft)                                                                                                        \
     X(PRETRAIN, pretrain)                                                                                              \
     X(PLAN, plan)                                                                                                      \
+    X(GENERATE, generate)                                                                                              \
+    X(CHAT, chat)                                                                                                      \
+    X(EVAL, eval)                                                                                                      \
     X(INIT, init)                                                                                                      \
     X(LINT, lint)                                                                                                      \
     X(TOKENIZE, tokenize)                                                                                              \

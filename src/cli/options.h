@@ -69,6 +69,17 @@ typedef struct lt_option {
 typedef lathe_strings lt_strings; /* as the public API has them; here they are owned */
 typedef lathe_integers lt_integers;
 
+/* What generate and chat take beyond the model. */
+typedef struct lt_sampling_options {
+    char *prompt;
+    lt_integers prompt_ids;
+    lt_strings examples;
+    int64_t num_examples, max_new_tokens, top_k, context;
+    bool greedy, ignore_eos;
+    double temperature, top_p, min_p, repetition_penalty;
+    lt_strings stop;
+} lt_sampling_options;
+
 typedef enum lt_option_origin { LT_ORIGIN_DEFAULT, LT_ORIGIN_RECIPE, LT_ORIGIN_GIVEN } lt_option_origin;
 
 enum { LT_OPTION_MAX = 256, LT_OPTION_NAME_MAX = 64 };
@@ -86,6 +97,10 @@ typedef struct lt_options {
     char *messages, *tools; /* template */
     bool add_generation_prompt;
     int64_t show;       /* lint: rows */
+    lt_sampling_options sampling;
+    char *system;      /* chat */
+    bool per_example;  /* eval */
+    char *save_logits; /* eval */
     char *model_config; /* init */
     int dtype;
     char *resume; /* "" for --resume without a folder */

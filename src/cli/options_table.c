@@ -26,6 +26,8 @@
 /* Sets of commands. */
 #define ALL (~UINT64_C(0))
 #define TRAINING (LT_ON(SFT) | LT_ON(PRETRAIN))
+#define USING (LT_ON(GENERATE) | LT_ON(CHAT) | LT_ON(EVAL)) /* commands that use a model without training it */
+#define SAMPLING (LT_ON(GENERATE) | LT_ON(CHAT))
 #define ROWS (TRAINING | LT_ON(LINT))            /* commands that read rows */
 #define THIS_CALL FLAGS(LT_OPTION_NOT_IN_RECIPE) /* about this call, not about what is done */
 
@@ -40,19 +42,41 @@ static const lt_option table[] = {
      .help = "folder of a model, an adapter or a run, or a .safetensors file"},
     {"data", FILES(train.data, "FILE"), GROUP, FOR(ROWS), NEEDED(ROWS),
      .help = "rows to train on: JSON lines, a JSON list or plain text, also .zst"},
+    {"model", TEXT(train.model, "DIR"), GROUP, FOR(USING), NEEDED(USING), .help = "model folder as Hugging Face lays it out"},
+    {"adapter", TEXT(train.adapter, "DIR"), GROUP, FOR(USING), .help = "PEFT adapter to apply, such as a run folder"},
+    {"data", FILES(train.data, "FILE"), GROUP, FOR(LT_ON(EVAL)), NEEDED(LT_ON(EVAL)),
+     .help = "rows to evaluate: JSON lines, a JSON list or plain text, also .zst"},
+    {"chat-template", TEXT(train.chat_template, "FILE"), GROUP, FOR(USING),
+     .help = "template to use instead of the model's: a file, the name of one of the model's, or chatml"},
+    {"max-length", INT(train.max_length, 0, 1e8), SHOWN("the model's context"), GROUP, FOR(LT_ON(EVAL)),
+     .help = "longer rows are cut"},
+    {"prompt", TEXT(sampling.prompt, "TEXT"), GROUP, FOR(LT_ON(GENERATE)), .help = "text to continue"},
+    {"prompt-ids", INTS(sampling.prompt_ids, "N", 0, 2147483647), GROUP, FOR(LT_ON(GENERATE)), .help = "token ids to continue"},
+    {"messages", TEXT(messages, "FILE"), GROUP, FOR(LT_ON(GENERATE)),
+     .help = "JSON file with a conversation to answer: a list of messages, or an object with messages (and tools)"},
+    {"tools", TEXT(tools, "FILE"), GROUP, FOR(LT_ON(GENERATE)), .help = "JSON file: the list of tools"},
+    {"system", TEXT(system, "TEXT"), GROUP, FOR(LT_ON(CHAT)), .help = "system message of the conversation"},
+    {"examples", FILES(sampling.examples, "FILE"), GROUP, FOR(LT_ON(GENERATE)),
+     .help = "rows to show the model before the question"},
+    {"num-examples", INT(sampling.num_examples, 1, 1000), INITIALLY("4"), GROUP, FOR(LT_ON(GENERATE)),
+     .help = "how many of them, drawn with the seed"},
+    {"prompt-field", TEXT(train.fields.prompt, "KEY"), GROUP, FOR(LT_ON(GENERATE)),
+     .help = "key that the examples have instead of prompt"},
+    {"completion-field", TEXT(train.fields.completion, "KEY"), GROUP, FOR(LT_ON(GENERATE)),
+     .help = "key that the examples have instead of completion"},
     {"eval-data", FILES(train.eval_data, "FILE"), GROUP, FOR(TRAINING), .help = "rows to evaluate on"},
     {"adapter", TEXT(train.adapter, "DIR"), GROUP, FOR(TRAINING), .help = "start from this PEFT adapter"},
     {"chat-template", TEXT(chat_template, "FILE"), GROUP, FOR(LT_ON(TEMPLATE)),
      .help = "template to use instead of the model's: a file, the name of one of the model's, or chatml"},
     {"chat-template", TEXT(train.chat_template, "FILE"), GROUP, FOR(LT_ON(SFT) | LT_ON(LINT)),
      .help = "template to use instead of the model's: a file, the name of one of the model's, or chatml"},
-    {"text-field", TEXT(train.fields.text, "KEY"), GROUP, ALSO("dataset-text-field"), FOR(ROWS),
+    {"text-field", TEXT(train.fields.text, "KEY"), GROUP, ALSO("dataset-text-field"), FOR(LT_ON(EVAL) | ROWS),
      .help = "key that the rows have instead of text"},
-    {"messages-field", TEXT(train.fields.messages, "KEY"), GROUP, FOR(LT_ON(SFT) | LT_ON(LINT)),
+    {"messages-field", TEXT(train.fields.messages, "KEY"), GROUP, FOR(LT_ON(EVAL) | LT_ON(SFT) | LT_ON(LINT)),
      .help = "key that the rows have instead of messages"},
-    {"prompt-field", TEXT(train.fields.prompt, "KEY"), GROUP, FOR(LT_ON(SFT) | LT_ON(LINT)),
+    {"prompt-field", TEXT(train.fields.prompt, "KEY"), GROUP, FOR(LT_ON(EVAL) | LT_ON(SFT) | LT_ON(LINT)),
      .help = "key that the rows have instead of prompt"},
-    {"completion-field", TEXT(train.fields.completion, "KEY"), GROUP, FOR(LT_ON(SFT) | LT_ON(LINT)),
+    {"completion-field", TEXT(train.fields.completion, "KEY"), GROUP, FOR(LT_ON(EVAL) | LT_ON(SFT) | LT_ON(LINT)),
      .help = "key that the rows have instead of completion"},
     {"show", INT(show, 0, 10000), INITIALLY("3"), GROUP, FOR(LT_ON(LINT)), .help = "rows to show"},
     {"text", TEXT(text, "TEXT"), GROUP, FOR(LT_ON(TOKENIZE)), .help = "the text"},
@@ -156,21 +180,43 @@ static const lt_option table[] = {
      .help = "larger gradients are scaled down to this norm; 0: never"},
 #undef GROUP
 
+#define GROUP .group = LT_GROUP_SAMPLING
+    {"max-new-tokens", INT(sampling.max_new_tokens, 1, 1e7), INITIALLY("256"), GROUP, FOR(SAMPLING), .help = "longest answer"},
+    {"greedy", BOOL(sampling.greedy), GROUP, FOR(SAMPLING), .help = "always the likeliest token"},
+    {"temperature", NUMBER(sampling.temperature, 0, 1000), INITIALLY("0.7"), GROUP, FOR(SAMPLING),
+     .help = "above 1 is more varied, below 1 less; 0 is greedy"},
+    {"top-k", INT(sampling.top_k, 0, 1e9), INITIALLY("0"), GROUP, FOR(SAMPLING), .help = "only the k likeliest tokens; 0: all"},
+    {"top-p", NUMBER(sampling.top_p, 0, 1), INITIALLY("0.95"), GROUP, FOR(SAMPLING),
+     .help = "only the likeliest tokens that together reach this probability; 1: all"},
+    {"min-p", NUMBER(sampling.min_p, 0, 1), INITIALLY("0"), GROUP, FOR(SAMPLING),
+     .help = "only tokens at least this likely, relative to the likeliest; 0: all"},
+    {"repetition-penalty", NUMBER(sampling.repetition_penalty, 0.01, 100), INITIALLY("1"), GROUP, FOR(SAMPLING),
+     .help = "above 1 makes tokens that were there before less likely"},
+    {"stop", FILES(sampling.stop, "TEXT"), GROUP, FOR(SAMPLING), .help = "end before this text; may be repeated"},
+    {"ignore-eos", BOOL(sampling.ignore_eos), GROUP, FOR(SAMPLING), .help = "go on after an end-of-text token"},
+    {"seed", INT(train.seed, 0, MANY), INITIALLY("42"), GROUP, FOR(SAMPLING), .help = "the same seed gives the same answer"},
+    {"context", INT(sampling.context, 0, 1e9), SHOWN("4096, or the model's context if that is less"), GROUP, FOR(LT_ON(CHAT)),
+     .help = "tokens of conversation that are kept"},
+#undef GROUP
+
 #define GROUP .group = LT_GROUP_MACHINE
-    {"max-memory", SIZE(train.max_memory), SHOWN("what is available"), GROUP, FOR(TRAINING),
+    {"max-memory", SIZE(train.max_memory), SHOWN("what is available"), GROUP, FOR(USING | TRAINING),
      .help = "hard limit on resident memory, such as 512M or 3GiB"},
-    {"compute", CHOICE(train.compute, "auto|fp32|bf16"), GROUP, FOR(TRAINING),
+    {"compute", CHOICE(train.compute, "auto|fp32|bf16"), GROUP, FOR(USING | TRAINING),
      .help = "arithmetic; auto takes bf16 where the processor has it"},
     {"activation-bits", INT(train.activation_bits, 0, 32), SHOWN("8, with fp32 32"), GROUP, FOR(TRAINING),
      .help = "bits of a kept activation: 8|16|32"},
-    {"threads", INT(threads, 0, 256), SHOWN("one per core"), GROUP, FOR(TRAINING | LT_ON(DOCTOR)),
+    {"threads", INT(threads, 0, 256), SHOWN("one per core"), GROUP, FOR(USING | TRAINING | LT_ON(DOCTOR)),
      .help = "threads that compute"},
 #undef GROUP
 
 #define GROUP .group = LT_GROUP_GENERAL
     {"config", TEXT(config, "FILE"), GROUP, THIS_CALL, FOR(ALL & ~LT_ON(INIT) & ~LT_ON(PLAN)),
      .help = "recipe: a YAML file of these options, with underscores; flags win over it"},
-    {"json", BOOL(json), GROUP, THIS_CALL, FOR(TRAINING | LT_ON(INIT) | LT_ON(LINT) | LT_ON(TOKENIZE) | LT_ON(INSPECT) | LT_ON(DOCTOR)),
+    {"per-example", BOOL(per_example), GROUP, THIS_CALL, FOR(LT_ON(EVAL)), .help = "the loss of every row, too"},
+    {"save-logits", TEXT(save_logits, "FILE"), GROUP, THIS_CALL, FOR(LT_ON(EVAL)),
+     .help = "safetensors file for the logits of the first row"},
+    {"json", BOOL(json), GROUP, THIS_CALL, FOR(LT_ON(GENERATE) | LT_ON(EVAL) | TRAINING | LT_ON(INIT) | LT_ON(LINT) | LT_ON(TOKENIZE) | LT_ON(INSPECT) | LT_ON(DOCTOR)),
      .help = "the result as one JSON object on standard output"},
     {"help", BOOL(help), GROUP, THIS_CALL, FOR(ALL), .help = "this page"},
 #undef GROUP
