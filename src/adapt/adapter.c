@@ -1,5 +1,6 @@
 #include "adapt/adapter.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,7 +78,13 @@ static bool load_tensor(lt_safetensors *set, const lt_param *p, const char *fold
     if (!lt_dtype_get(info->dtype)->is_float)
         return lt_error_set(err, LT_ERR_FORMAT, "%s/adapter_model.safetensors: tensor '%s': expected a float type, found %s", folder, p->name,
                             lt_dtype_get(info->dtype)->name);
-    return lt_safetensors_read_f32(set, info, p->value, err);
+    if (!lt_safetensors_read_f32(set, info, p->value, err))
+        return false;
+    for (int64_t i = 0; i < p->elements; i++)
+        if (!isfinite(p->value[i]))
+            return lt_error_set(err, LT_ERR_NUMERIC, "%s/adapter_model.safetensors: tensor '%s': element %lld is not a finite number",
+                                folder, p->name, (long long)i);
+    return true;
 }
 
 /* Anything in the file that has no place here would be lost in silence: say so. */

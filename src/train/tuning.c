@@ -5,13 +5,12 @@
 #include "train/tuning_method.h"
 
 static const lt_tuning_method *const methods[] = {
+    [LT_METHOD_LORA] = &lt_tuning_lora,
     [LT_METHOD_FULL] = &lt_tuning_full,
 };
 
 bool lt_tuning_open(lt_tuning **out, lt_model *model, const lt_train_options *options, lt_param_list *params, lt_error *err)
 {
-    if (!methods[options->method])
-        return lt_error_set(err, LT_ERR_UNSUPPORTED, "this build trains whole models only");
     lt_tuning *tuning = calloc(1, sizeof *tuning);
     if (!tuning)
         return lt_error_set(err, LT_ERR_MEMORY, "out of memory");

@@ -25,5 +25,6 @@ struct lt_tuning {
 };
 
 extern const lt_tuning_method lt_tuning_full; /* tuning_full.c */
+extern const lt_tuning_method lt_tuning_lora; /* tuning_lora.c */
 
 #endif

@@ -367,7 +367,7 @@ static void remove_tree(const char *path)
 static void train(const char *dir, const char *case_name, const char *run_name)
 {
     json_t *t = load("%s/%s/train.json", dir, run_name);
-    char name[256], out[64];
+    char name[600], out[64];
     snprintf(name, sizeof name, "%s/%s", case_name, run_name);
     snprintf(out, sizeof out, "%s/out", scratch);
     words w = {0};
