@@ -35,10 +35,11 @@ LT_INLINE void tile(int rows, const lt_panel_product *p, const float *a, const f
 {
     __m256 sum[6][TILE_VECTORS];
     LT_UNROLL
-    for (int r = 0; r < rows; r++)
+    for (int r = 0; r < rows; r++) {
         LT_UNROLL
-    for (int v = 0; v < TILE_VECTORS; v++)
-        sum[r][v] = p->add ? load(c + r * p->c_stride + v * LT_LANES, cols - v * LT_LANES) : _mm256_setzero_ps();
+        for (int v = 0; v < TILE_VECTORS; v++)
+            sum[r][v] = p->add ? load(c + r * p->c_stride + v * LT_LANES, cols - v * LT_LANES) : _mm256_setzero_ps();
+    }
     for (int k = p->k0; k < p->k1; k++, a++, b += b_step) {
         __m256 column[TILE_VECTORS];
         LT_UNROLL
@@ -53,10 +54,11 @@ LT_INLINE void tile(int rows, const lt_panel_product *p, const float *a, const f
         }
     }
     LT_UNROLL
-    for (int r = 0; r < rows; r++)
+    for (int r = 0; r < rows; r++) {
         LT_UNROLL
-    for (int v = 0; v < TILE_VECTORS; v++)
-        store(c + r * p->c_stride + v * LT_LANES, sum[r][v], cols - v * LT_LANES);
+        for (int v = 0; v < TILE_VECTORS; v++)
+            store(c + r * p->c_stride + v * LT_LANES, sum[r][v], cols - v * LT_LANES);
+    }
 }
 
 static void product(const lt_panel_product *p)

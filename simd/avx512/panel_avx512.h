@@ -30,12 +30,13 @@ LT_INLINE void lt_panel_tile(lt_multiply multiply, int rows, int vectors, const 
     float *c = place->c;
     const __mmask16 last = lt_panel_lanes(place->cols - (vectors - 1) * LT_LANES);
     LT_UNROLL
-    for (int r = 0; r < rows; r++)
+    for (int r = 0; r < rows; r++) {
         LT_UNROLL
-    for (int v = 0; v < vectors; v++) {
-        __mmask16 mask = v + 1 < vectors ? 0xFFFF : last;
-        sum[r][v] =
-            place->add ? _mm512_maskz_loadu_ps(mask, c + r * place->c_stride + v * LT_LANES) : _mm512_setzero_ps();
+        for (int v = 0; v < vectors; v++) {
+            __mmask16 mask = v + 1 < vectors ? 0xFFFF : last;
+            sum[r][v] =
+                place->add ? _mm512_maskz_loadu_ps(mask, c + r * place->c_stride + v * LT_LANES) : _mm512_setzero_ps();
+        }
     }
     for (int w = 0; w < place->words; w++, a += 4, b += place->b_step) {
         __m512i column[4];
@@ -52,10 +53,11 @@ LT_INLINE void lt_panel_tile(lt_multiply multiply, int rows, int vectors, const 
         }
     }
     LT_UNROLL
-    for (int r = 0; r < rows; r++)
+    for (int r = 0; r < rows; r++) {
         LT_UNROLL
-    for (int v = 0; v < vectors; v++)
-        _mm512_mask_storeu_ps(c + r * place->c_stride + v * LT_LANES, v + 1 < vectors ? 0xFFFF : last, sum[r][v]);
+        for (int v = 0; v < vectors; v++)
+            _mm512_mask_storeu_ps(c + r * place->c_stride + v * LT_LANES, v + 1 < vectors ? 0xFFFF : last, sum[r][v]);
+    }
 }
 
 /* All rows of a strip of columns: tiles as high as the registers allow, then halves of what is left. */
@@ -111,14 +113,14 @@ LT_INLINE void lt_panel_product_words(lt_multiply multiply, int word_elements, c
 /* Packing. The loaders are those of the gemm's packing: a line is 16 words of a row; columns are 16 elements of a row,
  * with those of the next row where a word is a pair. */
 
-/* Rows of a head are short and far apart, which hardware does not foresee: asks for the line `rows` rows further on. */
-enum { LT_PANEL_AHEAD = 8 };
-
-LT_INLINE void lt_panel_prefetch(const float *x, int64_t x_stride, int elements)
+/* Rows of a head are short and far apart, which hardware does not foresee: asks for some of a row further on. */
+LT_INLINE void lt_panel_prefetch(const float *row, int elements)
 {
     for (int i = 0; i < elements; i += LT_LANES)
-        _mm_prefetch((const char *)(x + LT_PANEL_AHEAD * x_stride + i), _MM_HINT_T0);
+        _mm_prefetch((const char *)(row + i), _MM_HINT_T0);
 }
+
+enum { LT_PANEL_AHEAD = 8 }; /* rows */
 
 LT_INLINE void lt_panel_pack_a(lt_loaders load, const float *x, int64_t x_stride, int M, int K, void *a,
                                int64_t a_stride)
@@ -128,7 +130,7 @@ LT_INLINE void lt_panel_pack_a(lt_loaders load, const float *x, int64_t x_stride
     for (int m = 0; m < M; m++)
         for (int k = 0; k < depth; k += line) {
             const int words = (lt_at_most(depth - k, line) + load.word_elements - 1) / load.word_elements;
-            lt_panel_prefetch(x + m * x_stride + k, x_stride, line);
+            lt_panel_prefetch(x + (m + LT_PANEL_AHEAD) * x_stride + k, line);
             _mm512_mask_storeu_epi32(
                 (char *)a + m * a_bytes + k * 4 / load.word_elements, lt_panel_lanes(words),
                 load.line((const char *)(x + m * x_stride + k), lt_first(lt_at_most(K - k, line))));
@@ -172,6 +174,8 @@ LT_INLINE void lt_panel_pack_b(lt_loaders load, const float *x, int64_t x_stride
         for (int k = 0; k < depth; k += load.word_elements)
             for (int n = panel; n < panel + width; n += LT_LANES, out += LT_LINE_BYTES) {
                 const char *row = (const char *)(x + k * x_stride + n);
+                for (int i = 0; i < load.word_elements; i++)
+                    lt_panel_prefetch(x + (k + i + LT_PANEL_AHEAD) * x_stride + n, LT_LANES);
                 __mmask16 mask = k < K ? lt_panel_lanes(lt_at_most(N - n, LT_LANES)) : 0;
                 _mm512_store_si512(out, load.columns(row, row + x_stride * 4, mask, k + 1 < K ? mask : 0));
             }
@@ -188,9 +192,11 @@ LT_INLINE void lt_panel_pack_b_transposed(lt_loaders load, const float *x, int64
         for (int k = 0; k < depth; k += line, out += LT_LANES * step) {
             __m512i square[LT_LANES];
             const __mmask32 mask = lt_first(lt_at_most(K - k, line));
-            for (int i = 0; i < LT_LANES; i++)
-                square[i] =
-                    n + i < N ? load.line((const char *)(x + (n + i) * x_stride + k), mask) : _mm512_setzero_si512();
+            for (int i = 0; i < LT_LANES; i++) {
+                const float *row = x + (n + i) * x_stride + k;
+                square[i] = n + i < N ? load.line((const char *)row, mask) : _mm512_setzero_si512();
+                lt_panel_prefetch(row + LT_LANES * x_stride, line);
+            }
             lt_transpose_words(square);
             const int words = lt_at_most(depth - k, line) / load.word_elements;
             for (int w = 0; w < words; w++)

@@ -40,6 +40,7 @@ typedef struct key_tile {
     const float *k, *v;
     int64_t stride;
     int first, count;
+    bool opening; /* the first tile that a task meets: nothing is there yet to be added to */
 } key_tile;
 
 static forward_scratch lay_out_thread(const lt_attention_plan *plan, lt_arena *arena)
@@ -92,8 +93,12 @@ static void meet_block(const lt_attention_plan *plan, const forward_scratch *scr
     if (keys->first >= 0)
         span =
             lt_attention_mask(attention, queries->first + r0, rows, queries->n, keys->first, keys->count, begin, end);
-    if (span.begin >= span.end)
+    float *out = scratch->out + (int64_t)row * plan->a_stride;
+    if (span.begin >= span.end) {
+        if (keys->opening)
+            memset(out, 0, (size_t)rows * (size_t)plan->a_stride * sizeof(float));
         return;
+    }
 
     const char *q = scratch->q + row * plan->a_stride * element;
     plan->panel->product(&(lt_panel_product){.M = rows,
@@ -128,8 +133,7 @@ static void meet_block(const lt_attention_plan *plan, const forward_scratch *scr
                                              .p = scratch->p + span.begin * element,
                                              .p_stride = stride});
 
-    float *out = scratch->out + (int64_t)row * plan->a_stride;
-    for (int r = 0; r < rows; r++)
+    for (int r = 0; r < rows && !keys->opening; r++)
         if (alpha[r] != 1)
             plan->kernels->scale(out + r * plan->a_stride, alpha[r], plan->D);
     plan->panel->product(&(lt_panel_product){.M = rows,
@@ -144,21 +148,25 @@ static void meet_block(const lt_attention_plan *plan, const forward_scratch *scr
                                              .b_cols = plan->a_stride,
                                              .c = out,
                                              .c_stride = plan->a_stride,
-                                             .add = true});
+                                             .add = !keys->opening});
+}
+
+static void pack_keys(const lt_attention_plan *plan, const forward_scratch *scratch, const key_tile *keys)
+{
+    plan->panel->pack_b_transposed(keys->k, keys->stride, plan->D, keys->count, scratch->k);
+    plan->panel->pack_b(keys->v, keys->stride, keys->count, plan->D, scratch->v);
 }
 
 static void meet_keys(const lt_attention_plan *plan, const forward_scratch *scratch, const query_tile *queries,
                       const key_tile *keys)
 {
-    plan->panel->pack_b_transposed(keys->k, keys->stride, plan->D, keys->count, scratch->k);
-    plan->panel->pack_b(keys->v, keys->stride, keys->count, plan->D, scratch->v);
     for (int g = 0; g < plan->group; g++)
         for (int r = 0; r < queries->count; r += LT_ATTENTION_BLOCK)
             meet_block(plan, scratch, queries, keys, g * queries->count + r, r,
                        lt_attention_min(LT_ATTENTION_BLOCK, queries->count - r));
 }
 
-static void begin_task(const lt_attention_plan *plan, const forward_scratch *scratch, const query_tile *queries)
+static void begin_tile(const lt_attention_plan *plan, const forward_scratch *scratch, const query_tile *queries)
 {
     const int rows = plan->group * queries->count;
     const float *q = plan->rows->qkv + (queries->start + queries->first) * plan->rows->qkv_stride +
@@ -167,14 +175,13 @@ static void begin_task(const lt_attention_plan *plan, const forward_scratch *scr
         plan->panel->pack_a(q + g * plan->D, plan->rows->qkv_stride, queries->count, plan->D,
                             scratch->q + (int64_t)g * queries->count * plan->a_stride * plan->panel->element_bytes,
                             plan->a_stride);
-    memset(scratch->out, 0, (size_t)rows * (size_t)plan->a_stride * sizeof(float));
     for (int r = 0; r < rows; r++) {
         scratch->max[r] = -INFINITY;
         scratch->sum[r] = 0;
     }
 }
 
-static void finish_task(const forward_call *call, const forward_scratch *scratch, const query_tile *queries)
+static void finish_tile(const forward_call *call, const forward_scratch *scratch, const query_tile *queries)
 {
     const lt_attention_plan *plan = &call->plan;
     for (int r = 0; r < plan->group * queries->count; r++) {
@@ -188,29 +195,65 @@ static void finish_task(const forward_call *call, const forward_scratch *scratch
     }
 }
 
-static void run_task(const forward_call *call, const forward_scratch *scratch, const query_tile *queries)
+static key_tile prefix_tile(const lt_attention_plan *plan, int64_t kv_head, int first)
+{
+    const int64_t stride = plan->attention->K * plan->D, at = first * stride + kv_head * plan->D;
+    const int left = (int)plan->attention->prefix - first;
+    return (key_tile){plan->rows->prefix_k + at,
+                      plan->rows->prefix_v + at,
+                      stride,
+                      -1,
+                      lt_attention_min(plan->key_tile, left),
+                      first == 0};
+}
+
+static key_tile sequence_tile(const lt_attention_plan *plan, const query_tile *queries, lt_span keys)
+{
+    const lt_attention *attention = plan->attention;
+    const float *k = plan->rows->qkv + (queries->start + keys.begin) * plan->rows->qkv_stride +
+                     (attention->H + queries->kv_head) * plan->D;
+    return (key_tile){k, k + attention->K * plan->D, plan->rows->qkv_stride, keys.begin, keys.end - keys.begin, false};
+}
+
+/* A tile of queries against the prefix and then against the keys, tile by tile. Keys are counted from where the first
+ * query begins to look, so that a window costs no tiles that are half empty; those of a sequence that could be one task
+ * are counted from 0, as they are there. */
+static void run_tile(const forward_call *call, const forward_scratch *scratch, const query_tile *queries)
 {
     const lt_attention_plan *plan = &call->plan;
     const lt_attention *attention = plan->attention;
-    const lt_attention_rows *rows = plan->rows;
-    begin_task(plan, scratch, queries);
-    for (int64_t k = 0; k < attention->prefix; k += plan->key_tile) {
-        int64_t at = k * attention->K * plan->D + queries->kv_head * plan->D;
-        key_tile keys = {rows->prefix_k + at, rows->prefix_v + at, attention->K * plan->D, -1,
-                         lt_attention_min(plan->key_tile, (int)(attention->prefix - k))};
+    const int last = queries->first + queries->count - 1, end = lt_attention_keys_of(attention, last, queries->n).end;
+    const int begin =
+        queries->n <= plan->key_tile ? 0 : lt_attention_keys_of(attention, queries->first, queries->n).begin;
+    begin_tile(plan, scratch, queries);
+    for (int k = 0; k < attention->prefix; k += plan->key_tile) {
+        key_tile keys = prefix_tile(plan, queries->kv_head, k);
+        pack_keys(plan, scratch, &keys);
         meet_keys(plan, scratch, queries, &keys);
     }
-    /* Keys are counted from where the tile's first query begins to look: a window costs no tiles that are half empty.
-     */
-    const int end = lt_attention_keys_of(attention, queries->first + queries->count - 1, queries->n).end;
-    const float *k_head = rows->qkv + queries->start * rows->qkv_stride + (attention->H + queries->kv_head) * plan->D;
-    for (int k = lt_attention_keys_of(attention, queries->first, queries->n).begin; k < end; k += plan->key_tile) {
-        const float *at = k_head + k * rows->qkv_stride;
-        key_tile keys = {at, at + attention->K * plan->D, rows->qkv_stride, k,
-                         lt_attention_min(plan->key_tile, end - k)};
+    for (int k = begin; k < end; k += plan->key_tile) {
+        lt_span span = {k, lt_attention_min(k + plan->key_tile, end)};
+        key_tile keys = sequence_tile(plan, queries, span);
+        keys.opening = attention->prefix == 0 && k == begin;
+        pack_keys(plan, scratch, &keys);
         meet_keys(plan, scratch, queries, &keys);
     }
-    finish_task(call, scratch, queries);
+    finish_tile(call, scratch, queries);
+}
+
+/* A whole sequence whose keys are one tile: packed once for all its queries. */
+static void run_short_sequence(const forward_call *call, const forward_scratch *scratch, query_tile queries)
+{
+    const lt_attention_plan *plan = &call->plan;
+    key_tile keys = sequence_tile(plan, &queries, (lt_span){0, queries.n});
+    keys.opening = true;
+    pack_keys(plan, scratch, &keys);
+    for (; queries.first < queries.n; queries.first += plan->query_tile) {
+        queries.count = lt_attention_min(plan->query_tile, queries.n - queries.first);
+        begin_tile(plan, scratch, &queries);
+        meet_keys(plan, scratch, &queries, &keys);
+        finish_tile(call, scratch, &queries);
+    }
 }
 
 void lt_attention_forward(const lt_attention *attention, const lt_attention_rows *rows, float *out, int64_t out_stride,
@@ -221,6 +264,7 @@ void lt_attention_forward(const lt_attention *attention, const lt_attention_rows
     lt_arena arena = {.base = scratch, .size = INT64_MAX};
     int32_t *buckets;
     plan->rows = rows;
+    plan->whole_sequences = attention->prefix == 0 && rows->sequences * attention->K >= 8 * lt_threads_count();
     lay_out(plan, &arena, rows->T, lt_threads_count(), &buckets);
     lt_attention_plan_items(plan, LT_ATTENTION_FORWARD, buckets);
 #pragma omp parallel
@@ -233,7 +277,10 @@ void lt_attention_forward(const lt_attention *attention, const lt_attention_rows
             const int n = lt_attention_length(rows, item.sequence);
             query_tile queries = {rows->starts[item.sequence], task % attention->K, n, item.first,
                                   lt_attention_min(plan->query_tile, n - item.first)};
-            run_task(&call, &thread, &queries);
+            if (lt_attention_is_short(plan, n))
+                run_short_sequence(&call, &thread, queries);
+            else
+                run_tile(&call, &thread, &queries);
         }
     }
 }

@@ -58,12 +58,20 @@ lt_span lt_attention_mask(const lt_attention *attention, int first, int count, i
     return all;
 }
 
+/* Tokens of an item. */
+static int item_length(const lt_attention_plan *plan, lt_attention_direction direction, int n)
+{
+    if (direction == LT_ATTENTION_BACKWARD)
+        return plan->key_tile;
+    return lt_attention_is_short(plan, n) ? n : plan->query_tile;
+}
+
 /* The sorting key of a tile: whole tiles of work, 0 .. T. */
 static int work_of(const lt_attention_plan *plan, lt_attention_direction direction, int first, int n)
 {
     if (direction == LT_ATTENTION_BACKWARD)
         return (n - first + plan->key_tile - 1) / plan->key_tile;
-    int last = lt_attention_min(first + plan->query_tile, n) - 1;
+    int last = lt_attention_min(first + item_length(plan, direction, n), n) - 1;
     int keys =
         lt_attention_keys_of(plan->attention, last, n).end - lt_attention_keys_of(plan->attention, first, n).begin;
     return (keys + plan->query_tile - 1) / plan->query_tile;
@@ -73,12 +81,11 @@ static int work_of(const lt_attention_plan *plan, lt_attention_direction directi
 void lt_attention_plan_items(lt_attention_plan *plan, lt_attention_direction direction, int32_t *buckets)
 {
     const lt_attention_rows *rows = plan->rows;
-    const int tile = direction == LT_ATTENTION_FORWARD ? plan->query_tile : plan->key_tile;
     memset(buckets, 0, (size_t)(rows->T + 1) * sizeof *buckets);
     for (int64_t s = 0; s < rows->sequences; s++) {
         const int n = lt_attention_length(rows, s);
         assert(n > 0);
-        for (int first = 0; first < n; first += tile)
+        for (int first = 0; first < n; first += item_length(plan, direction, n))
             buckets[work_of(plan, direction, first, n)]++;
     }
     int32_t place = 0;
@@ -89,7 +96,7 @@ void lt_attention_plan_items(lt_attention_plan *plan, lt_attention_direction dir
     }
     for (int64_t s = 0; s < rows->sequences; s++) {
         const int n = lt_attention_length(rows, s);
-        for (int first = 0; first < n; first += tile)
+        for (int first = 0; first < n; first += item_length(plan, direction, n))
             plan->items[buckets[work_of(plan, direction, first, n)]++] = (lt_attention_item){(int32_t)s, first};
     }
     plan->item_count = place;

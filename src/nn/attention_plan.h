@@ -31,11 +31,19 @@ typedef struct lt_attention_plan {
     int group;                /* query heads that share a key head: H / K */
     int D, a_stride;          /* a_stride: of A operands with depth D, and of rows of D f32 */
     int query_tile, key_tile; /* tokens */
+    bool whole_sequences;
     int64_t item_count;       /* tiles of every sequence; a task is a tile and a key head */
     lt_attention_item *items; /* the most work first */
     char *per_thread;         /* scratch memory */
     int64_t per_thread_bytes;
 } lt_attention_plan;
+
+/* A sequence that is one task per key head: its keys fit one tile, and there are enough such tasks for all threads. The
+ * bytes of the result do not depend on it. */
+static inline bool lt_attention_is_short(const lt_attention_plan *plan, int n)
+{
+    return plan->whole_sequences && n <= plan->key_tile;
+}
 
 typedef enum lt_attention_direction { LT_ATTENTION_FORWARD, LT_ATTENTION_BACKWARD } lt_attention_direction;
 

@@ -214,7 +214,8 @@ static void check_softmax(const lt_panel_kernels *panel, lt_compute compute, int
     for (int m = 0; m < M; m++) {
         double high = old_max[m], total = 0;
         for (int n = begin[m]; n < end[m]; n++)
-            high = fmax(high, (double)s[m * s_stride + n] * 0.7f);
+            if ((double)s[m * s_stride + n] * 0.7f > high)
+                high = (double)s[m * s_stride + n] * 0.7f;
         for (int n = 0; n < N; n++) {
             double want = n >= begin[m] && n < end[m] ? exp((double)s[m * s_stride + n] * 0.7f - high) : 0;
             double got = element(panel, p.data, m * p_stride + n);

@@ -174,6 +174,7 @@ static const attention_case cases[] = {
     {"odd width", 2, 2, 13, {50}, 0, false, 0, 0},
     {"wide heads", 2, 1, 256, {130, 5}, 0, false, 0, 0},
     {"window", 2, 1, 32, {400, 40}, 50, false, 0, 0},
+    {"window, many sequences", 2, 2, 32, {100, 40, 200, 70, 3}, 50, false, 0, 0},
     {"window of one", 2, 1, 32, {70}, 1, false, 0, 0},
     {"window longer than a tile", 2, 1, 80, {500}, 270, false, 0, 0},
     {"both ways", 2, 2, 32, {200, 33, 1}, 0, true, 0, 0},
