@@ -24,7 +24,7 @@
 
 typedef struct backward_scratch {
     char *k_t, *v_t, *k;           /* B operands: (D, key_tile) kᵀ and vᵀ, (key_tile, D) k */
-    float *dk_t, *dv_t;            /* (D, key_tile) */
+    float *dk_t, *dv_t;            /* (D, cols), no more columns than the tile has */
     char *q, *dout, *q_t, *dout_t; /* A operands: (query_tile, D) and (D, query_tile) */
     char *p, *ds;                  /* B operands (query_tile, key_tile) */
     char *ds_rows;                 /* A operand (BLOCK, key_tile) */
@@ -270,7 +270,7 @@ static void add_key_gradients(const lt_attention_plan *plan, const backward_scra
                                     .b_depth = lt_panel_pad_depth(queries->count),
                                     .b_cols = keys->cols,
                                     .c = scratch->dv_t,
-                                    .c_stride = plan->key_tile,
+                                    .c_stride = keys->cols,
                                     .add = true};
         plan->panel->product(&product);
         product.a = scratch->q_t;
@@ -280,6 +280,16 @@ static void add_key_gradients(const lt_attention_plan *plan, const backward_scra
     }
 }
 
+/* Asks for `rows` rows of D floats: a head's rows are short and far apart, which hardware does not foresee. */
+static void ask_for_rows(const float *at, int64_t stride, int rows, int D)
+{
+    for (int r = 0; r < rows; r++, at += stride)
+        for (int d = 0; d < D; d += LT_PANEL_LANES)
+            __builtin_prefetch(at + d, 0, 2);
+}
+
+/* A tile of queries of one head. While its blocks are worked on, the rows of the tile that comes after it are fetched:
+ * the next head's, then those of the tile before in the sequence. */
 static void meet_queries(const backward_call *call, const backward_scratch *scratch, const query_tile *queries,
                          const key_tile *keys)
 {
@@ -291,8 +301,16 @@ static void meet_queries(const backward_call *call, const backward_scratch *scra
     plan->panel->pack_a(dout, call->out_stride, queries->count, plan->D, scratch->dout, plan->a_stride);
     plan->panel->pack_a_transposed(q, plan->rows->qkv_stride, plan->D, queries->count, scratch->q_t, plan->query_tile);
     plan->panel->pack_a_transposed(dout, call->out_stride, plan->D, queries->count, scratch->dout_t, plan->query_tile);
+    const bool last_head = (queries->head + 1) % plan->group == 0;
+    const int64_t rows_on = last_head ? -plan->query_tile : 0,
+                  columns_on = last_head ? -(plan->group - 1) * plan->D : plan->D;
     for (int r0 = 0; r0 < queries->count; r0 += LT_ATTENTION_BLOCK) {
         block b = make_block(call, queries, keys, r0);
+        if (queries->first + rows_on >= 0) {
+            ask_for_rows(q + (r0 + rows_on) * plan->rows->qkv_stride + columns_on, plan->rows->qkv_stride, b.rows,
+                         plan->D);
+            ask_for_rows(dout + (r0 + rows_on) * call->out_stride + columns_on, call->out_stride, b.rows, plan->D);
+        }
         meet_block(call, scratch, queries, keys, &b);
     }
     add_key_gradients(plan, scratch, queries, keys);
@@ -328,15 +346,15 @@ static void begin_task(const lt_attention_plan *plan, const backward_scratch *sc
     plan->panel->pack_b_transposed(k, stride, plan->D, keys->count, scratch->k_t);
     plan->panel->pack_b_transposed(v, stride, plan->D, keys->count, scratch->v_t);
     plan->panel->pack_b(k, stride, keys->count, plan->D, scratch->k);
-    memset(scratch->dk_t, 0, (size_t)plan->D * (size_t)plan->key_tile * sizeof(float));
-    memset(scratch->dv_t, 0, (size_t)plan->D * (size_t)plan->key_tile * sizeof(float));
+    memset(scratch->dk_t, 0, (size_t)plan->D * (size_t)keys->cols * sizeof(float));
+    memset(scratch->dv_t, 0, (size_t)plan->D * (size_t)keys->cols * sizeof(float));
 }
 
-/* gradient (count, D), rows stride apart = transposed (D, count) */
-static void store_gradient(const lt_attention_plan *plan, const float *transposed, int count, float *gradient,
-                           int64_t stride)
+/* gradient (count, D), rows stride apart = transposed (D, cols) */
+static void store_gradient(const lt_attention_plan *plan, const float *transposed, const key_tile *keys,
+                           float *gradient, int64_t stride)
 {
-    plan->panel->transpose(transposed, plan->key_tile, plan->D, count, gradient, stride);
+    plan->panel->transpose(transposed, keys->cols, plan->D, keys->count, gradient, stride);
 }
 
 static void run_sequence_task(backward_call *call, const backward_scratch *scratch, lt_attention_item item,
@@ -353,8 +371,8 @@ static void run_sequence_task(backward_call *call, const backward_scratch *scrat
     const int64_t v = k + plan->attention->K * plan->D;
     begin_task(plan, scratch, &keys, rows->qkv + k, rows->qkv + v, rows->qkv_stride);
     meet_sequence(call, scratch, item.sequence, &keys);
-    store_gradient(plan, scratch->dk_t, keys.count, call->dqkv + k, rows->qkv_stride);
-    store_gradient(plan, scratch->dv_t, keys.count, call->dqkv + v, rows->qkv_stride);
+    store_gradient(plan, scratch->dk_t, &keys, call->dqkv + k, rows->qkv_stride);
+    store_gradient(plan, scratch->dv_t, &keys, call->dqkv + v, rows->qkv_stride);
 }
 
 static void run_prefix_task(backward_call *call, const backward_scratch *scratch, int first, int64_t chunk,
@@ -373,8 +391,8 @@ static void run_prefix_task(backward_call *call, const backward_scratch *scratch
     begin_task(plan, scratch, &keys, rows->prefix_k + at, rows->prefix_v + at, stride);
     for (int64_t s = chunk * rows->sequences / call->chunks; s < (chunk + 1) * rows->sequences / call->chunks; s++)
         meet_sequence(call, scratch, s, &keys);
-    store_gradient(plan, scratch->dk_t, keys.count, dk + at, stride);
-    store_gradient(plan, scratch->dv_t, keys.count, dv + at, stride);
+    store_gradient(plan, scratch->dk_t, &keys, dk + at, stride);
+    store_gradient(plan, scratch->dv_t, &keys, dv + at, stride);
 }
 
 static void run_tasks(backward_call *call, const backward_scratch *scratch)
