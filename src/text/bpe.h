@@ -58,8 +58,8 @@ static inline const lt_bpe_merge *lt_bpe_find(const lt_bpe *bpe, int32_t left, i
     }
 }
 
-/* bpe_open.c: reads a "model" field of type BPE. */
-bool lt_bpe_open(lt_token_model **out, const lt_field *field, lt_error *err);
+/* bpe_open.c: reads the member "model" of type BPE. */
+bool lt_bpe_open(lt_token_model **out, const lt_json *at, lt_error *err);
 
 /* bpe_merge.c: merges the symbols of out->ids and sizes from `first` on, in place, until no merge applies. */
 bool lt_bpe_merge_word(const lt_bpe *bpe, lt_token_model_scratch *scratch, lt_tokens *out, size_t first, lt_error *err);

@@ -268,10 +268,10 @@ bool lt_normalize(const lt_normalizer *normalizer, lt_normalize_scratch *s, lt_v
 }
 
 /* A new step at the end of the list, or NULL. */
-static lt_step *add_step(lt_normalizer *n, apply_fn *apply, const lt_field *field, lt_error *err)
+static lt_step *add_step(lt_normalizer *n, apply_fn *apply, const lt_json *at, lt_error *err)
 {
     if (n->count == MAX_STEPS) {
-        lt_field_error(field, err, LT_ERR_FORMAT, "more than %d normalizers", MAX_STEPS);
+        lt_json_error(at, err, LT_ERR_FORMAT, "more than %d normalizers", MAX_STEPS);
         return NULL;
     }
     if (!lt_grow(&n->steps, &n->capacity, n->count + 1, sizeof *n->steps, err))
@@ -280,88 +280,86 @@ static lt_step *add_step(lt_normalizer *n, apply_fn *apply, const lt_field *fiel
     return &n->steps[n->count++];
 }
 
-static bool read_content(lt_step *step, const lt_field *field, const char *key, lt_error *err)
+static bool read_content(lt_step *step, const lt_json *at, const char *key, lt_error *err)
 {
-    lt_field content = lt_field_get(field, key);
     const char *text;
-    if (!lt_field_string(&content, &text, &step->content_size, err))
+    if (!lt_json_need_string(at, key, &text, err))
         return false;
+    step->content_size = strlen(text);
     step->content = lt_text_copy(text, step->content_size, err);
     return step->content != NULL;
 }
 
-static bool open_form(lt_normalizer *n, const lt_field *field, lt_form form, lt_error *err)
+static bool open_form(lt_normalizer *n, const lt_json *at, lt_form form, lt_error *err)
 {
-    lt_step *step = add_step(n, apply_form, field, err);
+    lt_step *step = add_step(n, apply_form, at, err);
     if (step)
         step->form = form;
     return step != NULL;
 }
 
-static bool open_strip(lt_normalizer *n, const lt_field *field, lt_error *err)
+static bool open_strip(lt_normalizer *n, const lt_json *at, lt_error *err)
 {
-    lt_step *step = add_step(n, apply_strip, field, err);
-    lt_field left = lt_field_get(field, "strip_left"), right = lt_field_get(field, "strip_right");
-    return step && lt_field_bool(&left, &step->left, err) && lt_field_bool(&right, &step->right, err);
+    lt_step *step = add_step(n, apply_strip, at, err);
+    return step && lt_json_need_bool(at, "strip_left", &step->left, err) &&
+           lt_json_need_bool(at, "strip_right", &step->right, err);
 }
 
-static bool open_prepend(lt_normalizer *n, const lt_field *field, lt_error *err)
+static bool open_prepend(lt_normalizer *n, const lt_json *at, lt_error *err)
 {
-    lt_step *step = add_step(n, apply_prepend, field, err);
-    return step && read_content(step, field, "prepend", err);
+    lt_step *step = add_step(n, apply_prepend, at, err);
+    return step && read_content(step, at, "prepend", err);
 }
 
-static bool open_replace(lt_normalizer *n, const lt_field *field, lt_error *err)
+static bool open_replace(lt_normalizer *n, const lt_json *at, lt_error *err)
 {
-    lt_step *step = add_step(n, apply_replace, field, err);
-    lt_field pattern = lt_field_get(field, "pattern");
-    return step && lt_pattern_open(&step->pattern, &pattern, err) && read_content(step, field, "content", err);
+    lt_step *step = add_step(n, apply_replace, at, err);
+    return step && lt_pattern_open(&step->pattern, at, err) && read_content(step, at, "content", err);
 }
 
-static bool open_precompiled(lt_normalizer *n, const lt_field *field, lt_error *err)
+static bool open_precompiled(lt_normalizer *n, const lt_json *at, lt_error *err)
 {
-    lt_step *step = add_step(n, apply_precompiled, field, err);
-    lt_field map = lt_field_get(field, "precompiled_charsmap");
-    return step && lt_precompiled_open(&step->precompiled, &map, err);
+    lt_step *step = add_step(n, apply_precompiled, at, err);
+    lt_json map;
+    return step && lt_json_need(at, "precompiled_charsmap", &map, err) && lt_precompiled_open(&step->precompiled, &map, err);
 }
 
-static bool open_bert(lt_normalizer *n, const lt_field *field, lt_error *err)
+static bool open_bert(lt_normalizer *n, const lt_json *at, lt_error *err)
 {
     bool clean, chinese, lowercase;
-    lt_field f_clean = lt_field_get(field, "clean_text"), f_chinese = lt_field_get(field, "handle_chinese_chars");
-    lt_field f_lowercase = lt_field_get(field, "lowercase"), f_strip = lt_field_get(field, "strip_accents");
-    if (!lt_field_bool(&f_clean, &clean, err) || !lt_field_bool(&f_chinese, &chinese, err) ||
-        !lt_field_bool(&f_lowercase, &lowercase, err))
+    if (!lt_json_need_bool(at, "clean_text", &clean, err) ||
+        !lt_json_need_bool(at, "handle_chinese_chars", &chinese, err) ||
+        !lt_json_need_bool(at, "lowercase", &lowercase, err))
         return false;
     bool strip = lowercase; /* unless it says otherwise */
-    if (!lt_field_bool_or(&f_strip, &strip, err))
+    if (!lt_json_get_bool(at, "strip_accents", &strip, err))
         return false;
-    return (!clean || add_step(n, apply_clean, field, err)) && (!chinese || add_step(n, apply_chinese, field, err)) &&
-           (!strip || (open_form(n, field, LT_FORM_NFD, err) && add_step(n, apply_strip_nonspacing, field, err))) &&
-           (!lowercase || add_step(n, apply_lowercase, field, err));
+    return (!clean || add_step(n, apply_clean, at, err)) && (!chinese || add_step(n, apply_chinese, at, err)) &&
+           (!strip || (open_form(n, at, LT_FORM_NFD, err) && add_step(n, apply_strip_nonspacing, at, err))) &&
+           (!lowercase || add_step(n, apply_lowercase, at, err));
 }
 
-static bool open_step(lt_normalizer *n, const lt_field *field, int depth, lt_error *err);
+static bool open_step(lt_normalizer *n, const lt_json *at, int depth, lt_error *err);
 
-static bool open_sequence(lt_normalizer *n, const lt_field *field, int depth, lt_error *err)
+static bool open_sequence(lt_normalizer *n, const lt_json *at, int depth, lt_error *err)
 {
-    lt_field list = lt_field_get(field, "normalizers");
+    lt_json list;
     size_t count;
-    if (!lt_field_array(&list, &count, err))
+    if (!lt_json_need_array(at, "normalizers", &list, &count, err))
         return false;
     for (size_t i = 0; i < count; i++) {
-        lt_field item = lt_field_at(&list, i);
+        lt_json item = lt_json_element(&list, i);
         if (!open_step(n, &item, depth + 1, err))
             return false;
     }
     return true;
 }
 
-static bool open_step(lt_normalizer *n, const lt_field *field, int depth, lt_error *err)
+static bool open_step(lt_normalizer *n, const lt_json *at, int depth, lt_error *err)
 {
     static const struct {
         const char *type;
-        bool (*open)(lt_normalizer *n, const lt_field *field, lt_error *err); /* NULL: `apply` needs no fields */
+        bool (*open)(lt_normalizer *n, const lt_json *at, lt_error *err); /* NULL: `apply` needs no fields */
         apply_fn *apply;
     } kinds[] = {
         {"BertNormalizer", open_bert, NULL},
@@ -376,33 +374,31 @@ static bool open_step(lt_normalizer *n, const lt_field *field, int depth, lt_err
     };
     static const char *const forms[] = {"NFC", "NFD", "NFKC", "NFKD"}; /* in the order of lt_form */
     const char *type;
-    if (!lt_field_object(field, err))
-        return false;
-    lt_field f_type = lt_field_get(field, "type");
-    if (!lt_field_string(&f_type, &type, NULL, err))
+    if (!lt_json_need_string(at, "type", &type, err))
         return false;
     if (depth > MAX_DEPTH)
-        return lt_field_error(field, err, LT_ERR_FORMAT, "normalizers nested more than %d deep", MAX_DEPTH);
+        return lt_json_error(at, err, LT_ERR_FORMAT, "normalizers nested more than %d deep", MAX_DEPTH);
     if (!strcmp(type, "Sequence"))
-        return open_sequence(n, field, depth, err);
+        return open_sequence(n, at, depth, err);
     for (int form = LT_FORM_NFC; form <= LT_FORM_NFKD; form++)
         if (!strcmp(type, forms[form]))
-            return open_form(n, field, (lt_form)form, err);
+            return open_form(n, at, (lt_form)form, err);
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (!strcmp(type, kinds[i].type))
-            return kinds[i].open ? kinds[i].open(n, field, err) : add_step(n, kinds[i].apply, field, err) != NULL;
-    return lt_field_error(&f_type, err, LT_ERR_UNSUPPORTED, "no normalizer \"%.60s\" is known", type);
+            return kinds[i].open ? kinds[i].open(n, at, err) : add_step(n, kinds[i].apply, at, err) != NULL;
+    return lt_json_error(at, err, LT_ERR_UNSUPPORTED, "no normalizer \"%.60s\" is known", type);
 }
 
-bool lt_normalizer_open(lt_normalizer **out, const lt_field *field, lt_error *err)
+bool lt_normalizer_open(lt_normalizer **out, const lt_json *root, lt_error *err)
 {
+    lt_json at;
     *out = NULL;
-    if (!lt_field_given(field))
+    if (!lt_json_member(root, "normalizer", &at))
         return true;
     lt_normalizer *n = calloc(1, sizeof *n);
     if (!n)
         return lt_error_set(err, LT_ERR_MEMORY, "out of memory for a normalizer");
-    if (!open_step(n, field, 0, err)) {
+    if (!open_step(n, &at, 0, err)) {
         lt_normalizer_close(n);
         return false;
     }

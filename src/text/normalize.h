@@ -10,7 +10,7 @@
 #include "text/pattern.h"
 #include "text/textbuf.h"
 #include "text/tokenizer.h"
-#include "text/tokenizer_field.h"
+#include "text/tokenizer_json.h"
 
 /* A text on its way, and where it came from: byte i is from the bytes from[i] of the original, or, while nothing has
  * changed it (from is NULL), is byte base + i of the original itself. Borrowed. */
@@ -82,8 +82,8 @@ void lt_normalize_scratch_free(lt_normalize_scratch *scratch);
 /* Gives the scratch texts their limit for an input of this size, and whether origins are kept. */
 void lt_normalize_begin(lt_normalize_scratch *scratch, size_t size, bool track);
 
-/* Reads the "normalizer" field; *out is NULL when it is null or missing. */
-bool lt_normalizer_open(lt_normalizer **out, const lt_field *field, lt_error *err);
+/* Reads the member "normalizer"; *out is NULL when it is null or missing. */
+bool lt_normalizer_open(lt_normalizer **out, const lt_json *root, lt_error *err);
 void lt_normalizer_close(lt_normalizer *normalizer);
 
 /* Replaces *view by its normal form, which lives in the scratch until the next call. normalizer may be NULL. */

@@ -46,13 +46,13 @@ static size_t decode_base64(const char *text, size_t size, unsigned char *out)
     return n;
 }
 
-bool lt_precompiled_open(lt_precompiled **out, const lt_field *field, lt_error *err)
+bool lt_precompiled_open(lt_precompiled **out, const lt_json *at, lt_error *err)
 {
     bool ok = false;
-    const char *text;
-    size_t size;
-    if (!lt_field_string(field, &text, &size, err))
+    const char *text = "";
+    if (!lt_json_string(at, &text, err))
         return false;
+    size_t size = strlen(text);
     lt_precompiled *p = calloc(1, sizeof *p);
     unsigned char *bytes = malloc(size + 1);
     if (!p || !bytes) {
@@ -61,14 +61,14 @@ bool lt_precompiled_open(lt_precompiled **out, const lt_field *field, lt_error *
     }
     size_t n = decode_base64(text, size, bytes);
     if (n == SIZE_MAX) {
-        lt_field_error(field, err, LT_ERR_FORMAT, "expected base64, found another character");
+        lt_json_error(at, err, LT_ERR_FORMAT, "expected base64, found another character");
         goto done;
     }
     uint32_t trie_bytes = 0;
     for (size_t i = 0; i < 4 && n >= 4; i++)
         trie_bytes |= (uint32_t)bytes[i] << (8 * i);
     if (n < 4 || trie_bytes > n - 4 || trie_bytes % 4 || trie_bytes == 0) {
-        lt_field_error(field, err, LT_ERR_FORMAT, "the table has %zu bytes and says that its trie has %u", n, trie_bytes);
+        lt_json_error(at, err, LT_ERR_FORMAT, "the table has %zu bytes and says that its trie has %u", n, trie_bytes);
         goto done;
     }
     p->unit_count = trie_bytes / 4;
@@ -84,7 +84,7 @@ bool lt_precompiled_open(lt_precompiled **out, const lt_field *field, lt_error *
         p->units[i] = u[0] | (uint32_t)u[1] << 8 | (uint32_t)u[2] << 16 | (uint32_t)u[3] << 24;
     }
     ok = lt_utf8_valid(p->strings, p->strings_size, NULL) ||
-         lt_field_error(field, err, LT_ERR_FORMAT, "the replacements are not UTF-8");
+         lt_json_error(at, err, LT_ERR_FORMAT, "the replacements are not UTF-8");
 done:
     free(bytes);
     if (ok)

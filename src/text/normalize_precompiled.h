@@ -7,7 +7,7 @@
 
 typedef struct lt_precompiled lt_precompiled;
 
-bool lt_precompiled_open(lt_precompiled **out, const lt_field *field, lt_error *err);
+bool lt_precompiled_open(lt_precompiled **out, const lt_json *at, lt_error *err);
 void lt_precompiled_close(lt_precompiled *precompiled); /* NULL is fine */
 
 bool lt_precompiled_apply(const lt_precompiled *precompiled, lt_normalize_scratch *scratch, const lt_view *in,

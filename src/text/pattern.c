@@ -35,7 +35,7 @@ void lt_pattern_scratch_free(lt_pattern_scratch *s)
     *s = (lt_pattern_scratch){0};
 }
 
-bool lt_pattern_open_regex(lt_pattern **out, const char *source, size_t size, const lt_field *field, lt_error *err)
+bool lt_pattern_open_regex(lt_pattern **out, const char *source, size_t size, const lt_json *at, lt_error *err)
 {
     bool ok = false;
     lt_textbuf text = {0};
@@ -44,11 +44,11 @@ bool lt_pattern_open_regex(lt_pattern **out, const char *source, size_t size, co
     if (!p)
         return lt_error_set(err, LT_ERR_MEMORY, "out of memory for a pattern");
     if (size > MAX_SOURCE_BYTES) {
-        lt_field_error(field, err, LT_ERR_FORMAT, "the pattern has %zu bytes, at most %d are accepted", size,
+        lt_json_error(at, err, LT_ERR_FORMAT, "the pattern has %zu bytes, at most %d are accepted", size,
                        MAX_SOURCE_BYTES);
         goto done;
     }
-    if (!lt_pattern_translate(source, size, &text, field, err) || !lt_textbuf_terminate(&text, err))
+    if (!lt_pattern_translate(source, size, &text, at, err) || !lt_textbuf_terminate(&text, err))
         goto done;
     context = pcre2_compile_context_create(NULL);
     if (!context) {
@@ -64,7 +64,7 @@ bool lt_pattern_open_regex(lt_pattern **out, const char *source, size_t size, co
     if (!p->code) {
         PCRE2_UCHAR why[128];
         pcre2_get_error_message(code, why, sizeof why);
-        lt_field_error(field, err, LT_ERR_UNSUPPORTED, "PCRE2 does not take the pattern: %s, at \"%.40s\"",
+        lt_json_error(at, err, LT_ERR_UNSUPPORTED, "PCRE2 does not take the pattern: %s, at \"%.40s\"",
                        (const char *)why, text.data + (offset < text.size ? offset : text.size));
         goto done;
     }
@@ -95,22 +95,21 @@ static bool open_literal(lt_pattern **out, const char *text, size_t size, lt_err
     return true;
 }
 
-bool lt_pattern_open(lt_pattern **out, const lt_field *field, lt_error *err)
+bool lt_pattern_open(lt_pattern **out, const lt_json *from, lt_error *err)
 {
-    const char *text;
-    size_t size;
-    if (!lt_field_object(field, err))
+    lt_json at, inside;
+    const char *text = "";
+    if (!lt_json_need_object(from, "pattern", &at, err))
         return false;
-    lt_field literal = lt_field_get(field, "String"), regex = lt_field_get(field, "Regex");
-    if (literal.value) {
-        if (!lt_field_string(&literal, &text, &size, err))
-            return false;
+    if (lt_json_member(&at, "String", &inside)) {
         /* The empty text matches between all characters, which the expression "" says as well. */
-        return size ? open_literal(out, text, size, err) : lt_pattern_open_regex(out, "", 0, &literal, err);
+        if (!lt_json_string(&inside, &text, err))
+            return false;
+        return *text ? open_literal(out, text, strlen(text), err) : lt_pattern_open_regex(out, "", 0, &inside, err);
     }
-    if (!regex.value)
-        return lt_field_expected(field, err, "{\"String\": …} or {\"Regex\": …}");
-    return lt_field_string(&regex, &text, &size, err) && lt_pattern_open_regex(out, text, size, &regex, err);
+    if (!lt_json_member(&at, "Regex", &inside))
+        return lt_json_expected(&at, "{\"String\": …} or {\"Regex\": …}", err);
+    return lt_json_string(&inside, &text, err) && lt_pattern_open_regex(out, text, strlen(text), &inside, err);
 }
 
 void lt_pattern_close(lt_pattern *p)

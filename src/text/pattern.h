@@ -9,7 +9,7 @@
 
 #include "core/error.h"
 #include "text/textbuf.h"
-#include "text/tokenizer_field.h"
+#include "text/tokenizer_json.h"
 
 typedef struct lt_pattern lt_pattern;
 
@@ -33,9 +33,11 @@ typedef struct lt_pattern_scratch {
 
 void lt_pattern_scratch_free(lt_pattern_scratch *scratch);
 
-/* Reads {"String": text} or {"Regex": source}. */
-bool lt_pattern_open(lt_pattern **out, const lt_field *field, lt_error *err);
-bool lt_pattern_open_regex(lt_pattern **out, const char *source, size_t size, const lt_field *field, lt_error *err);
+/* Reads the member "pattern": {"String": text} or {"Regex": source}. */
+bool lt_pattern_open(lt_pattern **out, const lt_json *from, lt_error *err);
+
+/* A pattern by its source; errors name the place `at`. */
+bool lt_pattern_open_regex(lt_pattern **out, const char *source, size_t size, const lt_json *at, lt_error *err);
 void lt_pattern_close(lt_pattern *pattern);
 
 /* Replaces scratch->matches by the parts of text[0, size), size < 4 GB. An empty text has one empty part. The text is
@@ -51,7 +53,7 @@ static inline bool lt_matches_push(lt_matches *m, size_t begin, size_t end, bool
     return true;
 }
 
-/* pattern_translate.c: appends to *out the PCRE2 form of an Oniguruma pattern. Errors name the field. */
-bool lt_pattern_translate(const char *source, size_t size, lt_textbuf *out, const lt_field *field, lt_error *err);
+/* pattern_translate.c: appends to *out the PCRE2 form of an Oniguruma pattern. Errors name the place. */
+bool lt_pattern_translate(const char *source, size_t size, lt_textbuf *out, const lt_json *at, lt_error *err);
 
 #endif

@@ -28,7 +28,7 @@ typedef struct translator {
     const char *at, *end, *start;
     lt_textbuf *out;
     int depth;
-    const lt_field *field;
+    const lt_json *place;
     lt_error *err;
 } translator;
 
@@ -42,7 +42,7 @@ static bool parse_class(translator *t, lt_textbuf *out);
 
 static bool refuse(translator *t, const char *what)
 {
-    return lt_field_error(t->field, t->err, LT_ERR_UNSUPPORTED, "the pattern has %s at byte %td", what, t->at - t->start);
+    return lt_json_error(t->place, t->err, LT_ERR_UNSUPPORTED, "the pattern has %s at byte %td", what, t->at - t->start);
 }
 
 static bool put(translator *t, lt_textbuf *out, const char *text)
@@ -543,9 +543,9 @@ static bool parse_alternatives(translator *t)
     return true;
 }
 
-bool lt_pattern_translate(const char *source, size_t size, lt_textbuf *out, const lt_field *field, lt_error *err)
+bool lt_pattern_translate(const char *source, size_t size, lt_textbuf *out, const lt_json *at, lt_error *err)
 {
-    translator t = {.at = source, .end = source + size, .start = source, .out = out, .field = field, .err = err};
+    translator t = {.at = source, .end = source + size, .start = source, .out = out, .place = at, .err = err};
     if (!parse_alternatives(&t))
         return false;
     return t.at == t.end || refuse(&t, "a ) without (");

@@ -8,14 +8,14 @@
 
 #include "core/error.h"
 #include "text/tokenizer.h"
-#include "text/tokenizer_field.h"
+#include "text/tokenizer_json.h"
 
 enum { LT_FRAME_TEXT = -1 }; /* where the text goes */
 
 /* What a text becomes: ids and LT_FRAME_TEXT, in order. Empty: the text alone. */
 typedef lt_ids lt_frame;
 
-/* Reads the "post_processor" field for single texts. Start with {0}. */
-bool lt_frame_open(lt_frame *frame, const lt_field *field, lt_error *err);
+/* Reads the member "post_processor" for single texts. Start with {0}. */
+bool lt_frame_open(lt_frame *frame, const lt_json *root, lt_error *err);
 
 #endif

@@ -267,114 +267,110 @@ bool lt_pretokenize(const lt_pretokenizer *pretokenizer, lt_pretokenize_scratch 
     return true;
 }
 
-static bool open_step(lt_pretokenizer *p, const lt_field *field, int depth, lt_error *err);
-
-static bool open_split(lt_step *step, const lt_field *field, lt_error *err)
+static bool open_split(lt_step *step, const lt_json *at, lt_error *err)
 {
-    lt_field pattern = lt_field_get(field, "pattern"), behavior = lt_field_get(field, "behavior");
-    lt_field invert = lt_field_get(field, "invert");
+    lt_json behavior;
     step->apply = apply_split;
-    return lt_pattern_open(&step->pattern, &pattern, err) && lt_split_read(&behavior, &step->split, err) &&
-           lt_field_bool(&invert, &step->invert, err);
+    return lt_pattern_open(&step->pattern, at, err) && lt_json_need(at, "behavior", &behavior, err) &&
+           lt_split_read(&behavior, &step->split, err) && lt_json_need_bool(at, "invert", &step->invert, err);
 }
 
-static bool open_bytelevel(lt_step *step, const lt_field *field, lt_error *err)
+static bool open_bytelevel(lt_step *step, const lt_json *at, lt_error *err)
 {
-    lt_field space = lt_field_get(field, "add_prefix_space"), regex = lt_field_get(field, "use_regex");
     bool use_regex = true;
     step->apply = apply_bytelevel;
     step->split = LT_SPLIT_ISOLATED;
-    if (!lt_field_bool(&space, &step->add_prefix_space, err) || !lt_field_bool_or(&regex, &use_regex, err))
+    if (!lt_json_need_bool(at, "add_prefix_space", &step->add_prefix_space, err) ||
+        !lt_json_get_bool(at, "use_regex", &use_regex, err))
         return false;
-    return !use_regex || lt_pattern_open_regex(&step->pattern, gpt2_pattern, sizeof gpt2_pattern - 1, field, err);
+    return !use_regex || lt_pattern_open_regex(&step->pattern, gpt2_pattern, sizeof gpt2_pattern - 1, at, err);
 }
 
-static bool open_digits(lt_step *step, const lt_field *field, lt_error *err)
+static bool open_digits(lt_step *step, const lt_json *at, lt_error *err)
 {
-    lt_field individual = lt_field_get(field, "individual_digits");
-    bool each = false;
-    if (!lt_field_bool(&individual, &each, err))
+    bool each;
+    if (!lt_json_need_bool(at, "individual_digits", &each, err))
         return false;
     *step = (lt_step){.apply = apply_split, .is = is_numeric, .split = each ? LT_SPLIT_ISOLATED : LT_SPLIT_CONTIGUOUS};
     return true;
 }
 
-static bool open_punctuation(lt_step *step, const lt_field *field, lt_error *err)
+static bool open_punctuation(lt_step *step, const lt_json *at, lt_error *err)
 {
-    lt_field behavior = lt_field_get(field, "behavior");
+    lt_json behavior;
     *step = (lt_step){.apply = apply_split, .is = is_punctuation, .split = LT_SPLIT_ISOLATED};
-    return !lt_field_given(&behavior) || lt_split_read(&behavior, &step->split, err);
+    return !lt_json_member(at, "behavior", &behavior) || lt_split_read(&behavior, &step->split, err);
 }
 
-static bool open_delimiter(lt_step *step, const lt_field *field, lt_error *err)
+static bool open_delimiter(lt_step *step, const lt_json *at, lt_error *err)
 {
-    lt_field delimiter = lt_field_get(field, "delimiter");
     *step = (lt_step){.apply = apply_split, .is = is_equal, .split = LT_SPLIT_REMOVED};
-    return lt_field_char(&delimiter, &step->argument, err);
+    return lt_json_need_char(at, "delimiter", &step->argument, err);
 }
 
-static bool open_fixed_length(lt_step *step, const lt_field *field, lt_error *err)
+static bool open_fixed_length(lt_step *step, const lt_json *at, lt_error *err)
 {
-    lt_field f_length = lt_field_get(field, "length");
     int64_t length = 5;
-    if (lt_field_given(&f_length) && !lt_field_int(&f_length, 1, 1 << 30, &length, err))
+    if (!lt_json_get_int(at, "length", 1, 1 << 30, &length, err))
         return false;
     *step = (lt_step){.apply = apply_fixed_length, .argument = (uint32_t)length};
     return true;
 }
 
-static bool open_metaspace(lt_step *step, const lt_field *field, lt_error *err)
+static bool open_metaspace(lt_step *step, const lt_json *at, lt_error *err)
 {
     static const char *const schemes[] = {"always", "first", "never"}; /* in the order of the enum */
-    lt_field replacement = lt_field_get(field, "replacement"), scheme = lt_field_get(field, "prepend_scheme");
-    lt_field prefix = lt_field_get(field, "add_prefix_space"), cut = lt_field_get(field, "split");
-    const char *name = "always";
+    const char *name = NULL;
     bool add_prefix = true;
     *step = (lt_step){.apply = apply_metaspace, .cut = true};
-    if (!lt_field_char(&replacement, &step->argument, err) || !lt_field_string_or(&scheme, &name, NULL, err) ||
-        !lt_field_bool_or(&prefix, &add_prefix, err) || !lt_field_bool_or(&cut, &step->cut, err))
+    if (!lt_json_need_char(at, "replacement", &step->argument, err) ||
+        !lt_json_get_string(at, "prepend_scheme", &name, err) ||
+        !lt_json_get_bool(at, "add_prefix_space", &add_prefix, err) || !lt_json_get_bool(at, "split", &step->cut, err))
         return false;
     int found = -1;
     for (int i = 0; i < 3; i++)
-        if (!strcmp(name, schemes[i]))
+        if (!strcmp(name ? name : "always", schemes[i]))
             found = i;
     if (found < 0)
-        return lt_field_expected(&scheme, err, "always, first or never");
-    if (!add_prefix && lt_field_given(&scheme) && found != NEVER)
-        return lt_field_error(&prefix, err, LT_ERR_FORMAT, "is false although prepend_scheme is \"%s\"", name);
+        return lt_json_error(at, err, LT_ERR_FORMAT, "prepend_scheme: expected always, first or never, found \"%.60s\"",
+                             name);
+    if (!add_prefix && name && found != NEVER)
+        return lt_json_error(at, err, LT_ERR_FORMAT, "add_prefix_space is false although prepend_scheme is \"%s\"", name);
     step->prepend = add_prefix ? found : NEVER;
     return true;
 }
 
-static bool open_sequence(lt_pretokenizer *p, const lt_field *field, int depth, lt_error *err)
+static bool open_step(lt_pretokenizer *p, const lt_json *at, int depth, lt_error *err);
+
+static bool open_sequence(lt_pretokenizer *p, const lt_json *at, int depth, lt_error *err)
 {
-    lt_field list = lt_field_get(field, "pretokenizers");
+    lt_json list;
     size_t count;
-    if (!lt_field_array(&list, &count, err))
+    if (!lt_json_need_array(at, "pretokenizers", &list, &count, err))
         return false;
     for (size_t i = 0; i < count; i++) {
-        lt_field item = lt_field_at(&list, i);
+        lt_json item = lt_json_element(&list, i);
         if (!open_step(p, &item, depth + 1, err))
             return false;
     }
     return true;
 }
 
-static bool add_step(lt_pretokenizer *p, lt_step step, const lt_field *field, lt_error *err)
+static bool add_step(lt_pretokenizer *p, lt_step step, const lt_json *at, lt_error *err)
 {
     if (p->count == MAX_STEPS)
-        return lt_field_error(field, err, LT_ERR_FORMAT, "more than %d pre-tokenizers", MAX_STEPS);
+        return lt_json_error(at, err, LT_ERR_FORMAT, "more than %d pre-tokenizers", MAX_STEPS);
     if (!lt_grow(&p->steps, &p->capacity, p->count + 1, sizeof *p->steps, err))
         return false;
     p->steps[p->count++] = step;
     return true;
 }
 
-static bool open_step(lt_pretokenizer *p, const lt_field *field, int depth, lt_error *err)
+static bool open_step(lt_pretokenizer *p, const lt_json *at, int depth, lt_error *err)
 {
     static const struct {
         const char *type;
-        bool (*open)(lt_step *step, const lt_field *field, lt_error *err); /* NULL: no fields */
+        bool (*open)(lt_step *step, const lt_json *at, lt_error *err); /* NULL: no fields */
         lt_step step;
     } kinds[] = {
         {"ByteLevel", open_bytelevel, {0}},
@@ -387,35 +383,33 @@ static bool open_step(lt_pretokenizer *p, const lt_field *field, int depth, lt_e
         {"Whitespace", NULL, {.apply = apply_whitespace}},
         {"WhitespaceSplit", NULL, {.apply = apply_split, .is = is_space, .split = LT_SPLIT_REMOVED}},
     };
-    const char *type = NULL;
-    if (!lt_field_object(field, err))
-        return false;
-    lt_field f_type = lt_field_get(field, "type");
-    if (!lt_field_string(&f_type, &type, NULL, err))
+    const char *type;
+    if (!lt_json_need_string(at, "type", &type, err))
         return false;
     if (depth > MAX_DEPTH)
-        return lt_field_error(field, err, LT_ERR_FORMAT, "pre-tokenizers nested more than %d deep", MAX_DEPTH);
+        return lt_json_error(at, err, LT_ERR_FORMAT, "pre-tokenizers nested more than %d deep", MAX_DEPTH);
     if (!strcmp(type, "Sequence"))
-        return open_sequence(p, field, depth, err);
+        return open_sequence(p, at, depth, err);
     if (!strcmp(type, "BertPreTokenizer")) /* white space goes, punctuation stands alone */
-        return add_step(p, (lt_step){.apply = apply_split, .is = is_space, .split = LT_SPLIT_REMOVED}, field, err) &&
-               add_step(p, (lt_step){.apply = apply_split, .is = is_punctuation, .split = LT_SPLIT_ISOLATED}, field, err);
+        return add_step(p, (lt_step){.apply = apply_split, .is = is_space, .split = LT_SPLIT_REMOVED}, at, err) &&
+               add_step(p, (lt_step){.apply = apply_split, .is = is_punctuation, .split = LT_SPLIT_ISOLATED}, at, err);
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (!strcmp(type, kinds[i].type))
-            return add_step(p, kinds[i].step, field, err) &&
-                   (!kinds[i].open || kinds[i].open(&p->steps[p->count - 1], field, err));
-    return lt_field_error(&f_type, err, LT_ERR_UNSUPPORTED, "no pre-tokenizer \"%.60s\" is known", type);
+            return add_step(p, kinds[i].step, at, err) &&
+                   (!kinds[i].open || kinds[i].open(&p->steps[p->count - 1], at, err));
+    return lt_json_error(at, err, LT_ERR_UNSUPPORTED, "no pre-tokenizer \"%.60s\" is known", type);
 }
 
-bool lt_pretokenizer_open(lt_pretokenizer **out, const lt_field *field, bool model_takes_bytes, lt_error *err)
+bool lt_pretokenizer_open(lt_pretokenizer **out, const lt_json *root, bool model_takes_bytes, lt_error *err)
 {
+    lt_json at;
     *out = NULL;
-    if (!lt_field_given(field))
+    if (!lt_json_member(root, "pre_tokenizer", &at))
         return true;
     lt_pretokenizer *p = calloc(1, sizeof *p);
     if (!p)
         return lt_error_set(err, LT_ERR_MEMORY, "out of memory for a pre-tokenizer");
-    if (!open_step(p, field, 0, err)) {
+    if (!open_step(p, &at, 0, err)) {
         lt_pretokenizer_close(p);
         return false;
     }

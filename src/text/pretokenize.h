@@ -9,7 +9,7 @@
 #include "core/error.h"
 #include "text/normalize.h"
 #include "text/pattern.h"
-#include "text/tokenizer_field.h"
+#include "text/tokenizer_json.h"
 
 typedef struct lt_piece {
     uint32_t begin, end; /* in the text; never empty */
@@ -33,9 +33,9 @@ typedef struct lt_pretokenize_scratch {
 void lt_pretokenize_scratch_free(lt_pretokenize_scratch *scratch);
 void lt_pretokenize_begin(lt_pretokenize_scratch *scratch, size_t size, bool track);
 
-/* Reads the "pre_tokenizer" field; *out is NULL when it is null or missing. When the model takes bytes, a ByteLevel in
+/* Reads the member "pre_tokenizer"; *out is NULL when it is null or missing. When the model takes bytes, a ByteLevel in
  * last place leaves them as they are (its alphabet is one character per byte, so nothing else would come of it). */
-bool lt_pretokenizer_open(lt_pretokenizer **out, const lt_field *field, bool model_takes_bytes, lt_error *err);
+bool lt_pretokenizer_open(lt_pretokenizer **out, const lt_json *root, bool model_takes_bytes, lt_error *err);
 void lt_pretokenizer_close(lt_pretokenizer *pretokenizer); /* NULL is fine */
 
 /* True when pieces are bytes for the model, not characters. */
@@ -58,7 +58,7 @@ typedef enum lt_split {
     LT_SPLIT_CONTIGUOUS,
 } lt_split;
 
-bool lt_split_read(const lt_field *field, lt_split *out, lt_error *err);
+bool lt_split_read(const lt_json *at, lt_split *out, lt_error *err);
 
 /* Appends the pieces that matches make of a text that begins at `base`; invert swaps matches and what lies between. */
 bool lt_split_apply(lt_split split, bool invert, const lt_matches *matches, uint32_t base, lt_pieces *out, lt_error *err);

@@ -3,18 +3,18 @@
 #include "core/utf8.h"
 #include "text/pretokenize.h"
 
-bool lt_split_read(const lt_field *field, lt_split *out, lt_error *err)
+bool lt_split_read(const lt_json *at, lt_split *out, lt_error *err)
 {
     static const char *const names[] = {"Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"};
-    const char *name = NULL;
-    if (!lt_field_string(field, &name, NULL, err))
+    const char *name = "";
+    if (!lt_json_string(at, &name, err))
         return false;
     for (int i = 0; i < (int)(sizeof names / sizeof *names); i++)
         if (!strcmp(name, names[i])) {
             *out = (lt_split)i;
             return true;
         }
-    return lt_field_expected(field, err, "Removed, Isolated, MergedWithPrevious, MergedWithNext or Contiguous");
+    return lt_json_expected(at, "Removed, Isolated, MergedWithPrevious, MergedWithNext or Contiguous", err);
 }
 
 bool lt_split_find(bool (*is)(uint32_t c, uint32_t argument), uint32_t argument, const char *text, size_t size,

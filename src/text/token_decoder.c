@@ -366,55 +366,66 @@ bool lt_token_decoding_finish(lt_token_decoding *d, lt_textbuf *out, lt_error *e
     return ok;
 }
 
-static bool read_text(lt_step *step, const lt_field *field, const char *key, lt_error *err)
+static bool read_text(lt_step *step, const lt_json *at, const char *key, lt_error *err)
 {
-    lt_field item = lt_field_get(field, key);
-    const char *text = NULL;
-    if (!lt_field_string(&item, &text, &step->text_size, err))
+    const char *text;
+    if (!lt_json_need_string(at, key, &text, err))
         return false;
+    step->text_size = strlen(text);
     step->text = lt_text_copy(text, step->text_size, err);
     return step->text != NULL;
 }
 
-static bool open_strip(lt_step *step, const lt_field *field, lt_error *err)
+static bool open_strip(lt_step *step, const lt_json *at, lt_error *err)
 {
-    lt_field content = lt_field_get(field, "content"), start = lt_field_get(field, "start"), stop = lt_field_get(field, "stop");
-    return lt_field_char(&content, &step->character, err) && lt_field_int(&start, 0, 1 << 30, &step->start, err) &&
-           lt_field_int(&stop, 0, 1 << 30, &step->stop, err);
+    return lt_json_need_char(at, "content", &step->character, err) &&
+           lt_json_need_int(at, "start", 0, 1 << 30, &step->start, err) &&
+           lt_json_need_int(at, "stop", 0, 1 << 30, &step->stop, err);
 }
 
-static bool open_replace(lt_step *step, const lt_field *field, lt_error *err)
+static bool open_replace(lt_step *step, const lt_json *at, lt_error *err)
 {
-    lt_field pattern = lt_field_get(field, "pattern");
-    return lt_pattern_open(&step->pattern, &pattern, err) && read_text(step, field, "content", err);
+    return lt_pattern_open(&step->pattern, at, err) && read_text(step, at, "content", err);
 }
 
-static bool open_metaspace(lt_step *step, const lt_field *field, lt_error *err)
+static bool open_metaspace(lt_step *step, const lt_json *at, lt_error *err)
 {
-    lt_field replacement = lt_field_get(field, "replacement"), scheme = lt_field_get(field, "prepend_scheme");
-    lt_field prefix = lt_field_get(field, "add_prefix_space");
-    const char *name = "always";
+    const char *scheme = "always";
     bool add_prefix = true;
-    if (!lt_field_char(&replacement, &step->character, err) || !lt_field_string_or(&scheme, &name, NULL, err) ||
-        !lt_field_bool_or(&prefix, &add_prefix, err))
+    if (!lt_json_need_char(at, "replacement", &step->character, err) ||
+        !lt_json_get_string(at, "prepend_scheme", &scheme, err) ||
+        !lt_json_get_bool(at, "add_prefix_space", &add_prefix, err))
         return false;
-    step->flag = add_prefix && strcmp(name, "never") != 0;
+    step->flag = add_prefix && strcmp(scheme, "never") != 0;
     return true;
 }
 
-static bool open_wordpiece(lt_step *step, const lt_field *field, lt_error *err)
+static bool open_wordpiece(lt_step *step, const lt_json *at, lt_error *err)
 {
-    lt_field cleanup = lt_field_get(field, "cleanup");
-    return lt_field_bool(&cleanup, &step->flag, err) && read_text(step, field, "prefix", err);
+    return lt_json_need_bool(at, "cleanup", &step->flag, err) && read_text(step, at, "prefix", err);
 }
 
-static bool open_bpe(lt_step *step, const lt_field *field, lt_error *err) { return read_text(step, field, "suffix", err); }
+static bool open_bpe(lt_step *step, const lt_json *at, lt_error *err) { return read_text(step, at, "suffix", err); }
 
-static bool open_step(lt_token_decoder *decoder, const lt_field *field, int depth, lt_error *err)
+static bool open_step(lt_token_decoder *decoder, const lt_json *at, int depth, lt_error *err);
+
+static bool open_sequence(lt_token_decoder *decoder, const lt_json *at, int depth, lt_error *err)
+{
+    lt_json list;
+    size_t count;
+    bool ok = lt_json_need_array(at, "decoders", &list, &count, err);
+    for (size_t i = 0; ok && i < count; i++) {
+        lt_json item = lt_json_element(&list, i);
+        ok = open_step(decoder, &item, depth + 1, err);
+    }
+    return ok;
+}
+
+static bool open_step(lt_token_decoder *decoder, const lt_json *at, int depth, lt_error *err)
 {
     static const struct {
         const char *type;
-        bool (*open)(lt_step *step, const lt_field *field, lt_error *err); /* NULL: no fields that matter */
+        bool (*open)(lt_step *step, const lt_json *at, lt_error *err); /* NULL: no fields that matter */
         lt_step step;
     } kinds[] = {
         {"ByteLevel", NULL, {.take = take_bytelevel, .finish = finish_bytelevel}},
@@ -426,43 +437,33 @@ static bool open_step(lt_token_decoder *decoder, const lt_field *field, int dept
         {"WordPiece", open_wordpiece, {.take = take_wordpiece}},
         {"BPEDecoder", open_bpe, {.take = take_bpe, .finish = finish_bpe}},
     };
-    const char *type = NULL;
-    if (!lt_field_object(field, err))
-        return false;
-    lt_field f_type = lt_field_get(field, "type");
-    if (!lt_field_string(&f_type, &type, NULL, err))
+    const char *type;
+    if (!lt_json_need_string(at, "type", &type, err))
         return false;
     if (depth > MAX_DEPTH || decoder->count == MAX_STEPS)
-        return lt_field_error(field, err, LT_ERR_FORMAT, "too many decoders");
-    if (!strcmp(type, "Sequence")) {
-        lt_field list = lt_field_get(field, "decoders");
-        size_t count = 0;
-        bool ok = lt_field_array(&list, &count, err);
-        for (size_t i = 0; ok && i < count; i++) {
-            lt_field item = lt_field_at(&list, i);
-            ok = open_step(decoder, &item, depth + 1, err);
-        }
-        return ok;
-    }
+        return lt_json_error(at, err, LT_ERR_FORMAT, "too many decoders");
+    if (!strcmp(type, "Sequence"))
+        return open_sequence(decoder, at, depth, err);
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (!strcmp(type, kinds[i].type)) {
             if (!lt_grow(&decoder->steps, &decoder->capacity, decoder->count + 1, sizeof(lt_step), err))
                 return false;
             lt_step *step = &decoder->steps[decoder->count++];
             *step = kinds[i].step;
-            return !kinds[i].open || kinds[i].open(step, field, err);
+            return !kinds[i].open || kinds[i].open(step, at, err);
         }
-    return lt_field_error(&f_type, err, LT_ERR_UNSUPPORTED, "no decoder \"%.60s\" is known", type);
+    return lt_json_error(at, err, LT_ERR_UNSUPPORTED, "no decoder \"%.60s\" is known", type);
 }
 
-bool lt_token_decoder_open(lt_token_decoder **out, const lt_field *field, lt_error *err)
+bool lt_token_decoder_open(lt_token_decoder **out, const lt_json *root, lt_error *err)
 {
+    lt_json at;
     lt_token_decoder *decoder = calloc(1, sizeof *decoder);
     if (!decoder)
         return lt_error_set(err, LT_ERR_MEMORY, "out of memory for a decoder");
     bool ok;
-    if (lt_field_given(field)) {
-        ok = open_step(decoder, field, 0, err);
+    if (lt_json_member(root, "decoder", &at)) {
+        ok = open_step(decoder, &at, 0, err);
     } else {
         ok = lt_grow(&decoder->steps, &decoder->capacity, 1, sizeof(lt_step), err);
         if (ok)

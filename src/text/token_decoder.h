@@ -8,12 +8,12 @@
 #include "core/error.h"
 #include "text/pattern.h"
 #include "text/textbuf.h"
-#include "text/tokenizer_field.h"
+#include "text/tokenizer_json.h"
 
 typedef struct lt_token_decoder lt_token_decoder;
 
-/* Reads the "decoder" field. Null or missing is a decoder as well: tokens with spaces between. */
-bool lt_token_decoder_open(lt_token_decoder **out, const lt_field *field, lt_error *err);
+/* Reads the member "decoder". Null or missing is a decoder as well: tokens with spaces between. */
+bool lt_token_decoder_open(lt_token_decoder **out, const lt_json *root, lt_error *err);
 void lt_token_decoder_close(lt_token_decoder *decoder); /* NULL is fine */
 
 typedef struct lt_token_decoding lt_token_decoding;

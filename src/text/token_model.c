@@ -29,30 +29,28 @@ void lt_token_model_scratch_free(lt_token_model_scratch *s)
 }
 
 /* Files from before models carried their type. */
-static const char *guess_type(const lt_field *field)
+static const char *guess_type(const lt_json *at)
 {
-    if (json_is_array(json_object_get(field->value, "vocab")))
+    if (json_is_array(json_object_get(at->value, "vocab")))
         return "Unigram";
-    if (json_object_get(field->value, "merges"))
+    if (lt_json_has(at, "merges"))
         return "BPE";
-    return json_object_get(field->value, "continuing_subword_prefix") ? "WordPiece" : "WordLevel";
+    return lt_json_has(at, "continuing_subword_prefix") ? "WordPiece" : "WordLevel";
 }
 
-bool lt_token_model_open(lt_token_model **out, const lt_field *field, lt_error *err)
+bool lt_token_model_open(lt_token_model **out, const lt_json *root, lt_error *err)
 {
+    lt_json at;
     const char *type = NULL;
-    if (!lt_field_object(field, err))
+    if (!lt_json_need_object(root, "model", &at, err) || !lt_json_get_string(&at, "type", &type, err))
         return false;
-    lt_field f_type = lt_field_get(field, "type");
-    if (!f_type.value)
-        type = guess_type(field);
-    else if (!lt_field_string(&f_type, &type, NULL, err))
-        return false;
+    if (!type)
+        type = guess_type(&at);
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (!strcmp(type, kinds[i]->type))
-            return kinds[i]->open(out, field, err);
-    return lt_field_error(&f_type, err, LT_ERR_UNSUPPORTED,
-                          "no model \"%.60s\" is known, only BPE, WordPiece, WordLevel and Unigram", type);
+            return kinds[i]->open(out, &at, err);
+    return lt_json_error(&at, err, LT_ERR_UNSUPPORTED,
+                         "no model \"%.60s\" is known, only BPE, WordPiece, WordLevel and Unigram", type);
 }
 
 void lt_token_model_close(lt_token_model *model)
@@ -83,15 +81,18 @@ bool lt_token_model_encode(const lt_token_model *model, lt_token_model_scratch *
     return true;
 }
 
-bool lt_token_model_read_vocab(lt_vocab *vocab, const lt_field *field, lt_error *err)
+bool lt_token_model_read_vocab(lt_vocab *vocab, const lt_json *at, lt_error *err)
 {
-    if (!lt_field_object(field, err) || !lt_vocab_init(vocab, json_object_size(field->value), err))
+    lt_json tokens;
+    if (!lt_json_need_object(at, "vocab", &tokens, err) || !lt_vocab_init(vocab, json_object_size(tokens.value), err))
         return false;
-    for (void *it = json_object_iter(field->value); it; it = json_object_iter_next(field->value, it)) {
-        const char *token = json_object_iter_key(it);
-        lt_field item = {field, token, 0, json_object_iter_value(it)};
+    const char *token;
+    json_t *value;
+    json_object_foreach((json_t *)tokens.value, token, value)
+    {
+        lt_json item = {.value = value, .parent = &tokens, .key = token};
         int64_t id = -1;
-        if (!lt_field_int(&item, 0, LT_VOCAB_MAX_ID, &id, err))
+        if (!lt_json_int(&item, 0, LT_VOCAB_MAX_ID, &id, err))
             return false;
         switch (lt_vocab_add(vocab, (int32_t)id, token, strlen(token), err)) {
         case LT_VOCAB_ADDED:
@@ -99,8 +100,8 @@ bool lt_token_model_read_vocab(lt_vocab *vocab, const lt_field *field, lt_error 
         case LT_VOCAB_NO_MEMORY:
             return false;
         default:
-            return lt_field_error(&item, err, LT_ERR_FORMAT, "id %lld is already that of \"%.60s\"", (long long)id,
-                                  lt_vocab_token(vocab, (int32_t)id, NULL));
+            return lt_json_error(&item, err, LT_ERR_FORMAT, "id %lld is already that of \"%.60s\"", (long long)id,
+                                 lt_vocab_token(vocab, (int32_t)id, NULL));
         }
     }
     return true;

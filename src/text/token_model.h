@@ -8,7 +8,7 @@
 
 #include "core/error.h"
 #include "text/textbuf.h"
-#include "text/tokenizer_field.h"
+#include "text/tokenizer_json.h"
 #include "text/vocab.h"
 #include "text/word_cache.h"
 
@@ -54,8 +54,8 @@ typedef struct lt_token_model {
 struct lt_token_model_kind {
     const char *type; /* as in tokenizer.json */
 
-    /* Makes a model from the "model" field. On failure nothing is left behind. */
-    bool (*open)(lt_token_model **out, const lt_field *field, lt_error *err);
+    /* Makes a model from the member "model". On failure nothing is left behind. */
+    bool (*open)(lt_token_model **out, const lt_json *at, lt_error *err);
     void (*close)(lt_token_model *model);
 
     /* Appends the tokens of one piece, which is not empty. bytes: see takes_bytes; otherwise the piece is UTF-8. */
@@ -66,15 +66,15 @@ struct lt_token_model_kind {
 extern const lt_token_model_kind lt_token_model_bpe, lt_token_model_wordpiece, lt_token_model_wordlevel, lt_token_model_unigram;
 
 /* Opens the model of a tokenizer.json, of whichever kind. */
-bool lt_token_model_open(lt_token_model **out, const lt_field *field, lt_error *err);
+bool lt_token_model_open(lt_token_model **out, const lt_json *root, lt_error *err);
 void lt_token_model_close(lt_token_model *model); /* NULL is fine */
 
 /* Encodes a piece, out of the cache when it can. */
 bool lt_token_model_encode(const lt_token_model *model, lt_token_model_scratch *scratch, const char *piece, size_t size, bool bytes,
                      lt_tokens *out, lt_error *err);
 
-/* For the kinds: reads an object of token → id. */
-bool lt_token_model_read_vocab(lt_vocab *vocab, const lt_field *field, lt_error *err);
+/* For the kinds: reads the member "vocab", an object of token → id. */
+bool lt_token_model_read_vocab(lt_vocab *vocab, const lt_json *at, lt_error *err);
 
 /* The ids of "<0x00>" … "<0xFF>", -1 where there is none. */
 void lt_token_model_byte_tokens(const lt_vocab *vocab, int32_t ids[256]);

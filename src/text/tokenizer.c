@@ -67,50 +67,49 @@ void lt_tokenizer_close(lt_tokenizer *t)
 }
 
 /* Every part of tokenizer.json. The model comes first, the others are checked against its vocabulary. */
-static bool open_parts(lt_tokenizer *t, const lt_field *root, lt_error *err)
+static bool open_parts(lt_tokenizer *t, const lt_json *root, lt_error *err)
 {
-    if (!lt_field_object(root, err))
+    const char *version = "1.0";
+    if (!lt_json_get_string(root, "version", &version, err))
         return false;
-    lt_field model = lt_field_get(root, "model"), normalizer = lt_field_get(root, "normalizer");
-    lt_field added = lt_field_get(root, "added_tokens"), pretokenizer = lt_field_get(root, "pre_tokenizer");
-    lt_field frame = lt_field_get(root, "post_processor"), decoder = lt_field_get(root, "decoder");
-    lt_field version = lt_field_get(root, "version");
-    const char *number = "1.0";
-    if (!lt_field_string_or(&version, &number, NULL, err))
-        return false;
-    if (strcmp(number, "1.0"))
-        return lt_field_error(&version, err, LT_ERR_UNSUPPORTED, "expected \"1.0\", found \"%.20s\"", number);
-    return lt_token_model_open(&t->model, &model, err) && lt_normalizer_open(&t->normalizer, &normalizer, err) &&
-           lt_pretokenizer_open(&t->pretokenizer, &pretokenizer, t->model->takes_bytes, err) &&
-           lt_added_open(&t->added, &added, &t->model->vocab, t->normalizer, err) && lt_frame_open(&t->frame, &frame, err) &&
-           lt_token_decoder_open(&t->decoder, &decoder, err);
+    if (strcmp(version, "1.0"))
+        return lt_json_error(root, err, LT_ERR_UNSUPPORTED, "its version is \"%.20s\", lathe reads \"1.0\"", version);
+    return lt_token_model_open(&t->model, root, err) && lt_normalizer_open(&t->normalizer, root, err) &&
+           lt_pretokenizer_open(&t->pretokenizer, root, t->model->takes_bytes, err) &&
+           lt_added_open(&t->added, root, &t->model->vocab, t->normalizer, err) && lt_frame_open(&t->frame, root, err) &&
+           lt_token_decoder_open(&t->decoder, root, err);
 }
 
 /* No id may come out of an encoding that an embedding of vocab_size rows does not have. */
-static bool check_frame(const lt_tokenizer *t, const lt_field *root, lt_error *err)
+static bool check_frame(const lt_tokenizer *t, const lt_json *root, lt_error *err)
 {
-    lt_field frame = lt_field_get(root, "post_processor");
     for (size_t i = 0; i < t->frame.count; i++)
         if (t->frame.data[i] != LT_FRAME_TEXT && !lt_tokenizer_token(t, t->frame.data[i], NULL))
-            return lt_field_error(&frame, err, LT_ERR_FORMAT, "adds id %d, which no token has", t->frame.data[i]);
+            return lt_json_error(root, err, LT_ERR_FORMAT, "its post_processor adds id %d, which no token has",
+                                 t->frame.data[i]);
     return true;
 }
 
-/* Finds what there is at `path`: *root is the tokenizer.json or what amounts to one, file its name in messages. */
-static bool find_root(const char *path, lt_tokenizer_config *config, json_t **root, char file[4096], lt_error *err)
+/* Finds what there is at `path`: the tokenizer.json or what amounts to one, and its name in messages. NULL on failure. */
+static json_t *find_root(const char *path, lt_tokenizer_config *config, char file[4096], lt_error *err)
 {
     if (!lt_file_is_folder(path)) {
-        if (strlen(path) >= 4096)
-            return lt_error_set(err, LT_ERR_USAGE, "path of %zu bytes is too long", strlen(path));
+        if (strlen(path) >= 4096) {
+            lt_error_set(err, LT_ERR_USAGE, "path of %zu bytes is too long", strlen(path));
+            return NULL;
+        }
         strcpy(file, path);
-        return lt_field_load(file, false, root, err);
+        return lt_tokenizer_json_load(file, err);
     }
     if (!lt_tokenizer_config_load(config, path, err) || !lt_file_join(file, 4096, path, "tokenizer.json", err))
-        return false;
-    if (lt_file_exists(file) ? !lt_field_load(file, false, root, err)
-                             : !lt_tokenizer_layout_load(path, config, root, file, err))
-        return false;
-    return lt_tokenizer_config_add_tokens(config, *root, err);
+        return NULL;
+    json_t *root = lt_file_exists(file) ? lt_tokenizer_json_load(file, err)
+                                        : lt_tokenizer_layout_load(path, config, file, err);
+    if (root && !lt_tokenizer_config_add_tokens(config, root, err)) {
+        json_decref(root);
+        root = NULL;
+    }
+    return root;
 }
 
 bool lt_tokenizer_open(lt_tokenizer **out, const char *path, lt_error *err)
@@ -125,10 +124,11 @@ bool lt_tokenizer_open(lt_tokenizer **out, const char *path, lt_error *err)
         goto done;
     }
     pthread_mutex_init(&t->lock, NULL);
-    if (!find_root(path, config, &root, file, err))
+    root = find_root(path, config, file, err);
+    if (!root)
         goto done;
-    lt_field field = lt_field_root(file, root);
-    if (!open_parts(t, &field, err) || !check_frame(t, &field, err))
+    lt_json at = lt_json_root(root, file);
+    if (!open_parts(t, &at, err) || !check_frame(t, &at, err))
         goto done;
     t->vocab_size = t->model->vocab.end > t->added.end ? t->model->vocab.end : t->added.end;
     ok = lt_tokenizer_config_apply(config, t, err);

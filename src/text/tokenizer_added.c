@@ -187,33 +187,29 @@ static lt_added_token *token_of(lt_added *added, const char *content, size_t siz
     return &added->tokens[added->count - 1];
 }
 
-static bool read_flags(lt_added_token *t, const lt_field *item, lt_error *err)
+static bool read_flags(lt_added_token *t, const lt_json *item, lt_error *err)
 {
     static const char *const names[] = {"special", "single_word", "lstrip", "rstrip", "normalized"};
     bool *const flags[] = {&t->special, &t->single_word, &t->lstrip, &t->rstrip, &t->normalized};
-    for (int i = 0; i < 5; i++) {
-        lt_field field = lt_field_get(item, names[i]);
-        if (!lt_field_bool(&field, flags[i], err))
+    for (int i = 0; i < 5; i++)
+        if (!lt_json_need_bool(item, names[i], flags[i], err))
             return false;
-    }
     return true;
 }
 
-static bool read_token(lt_added *added, const lt_field *item, const lt_vocab *model, const lt_normalizer *normalizer,
+static bool read_token(lt_added *added, const lt_json *item, const lt_vocab *model, const lt_normalizer *normalizer,
                        int32_t *next_id, lt_error *err)
 {
-    const char *content = NULL;
-    size_t size = 0;
-    int64_t said = 0;
-    if (!lt_field_object(item, err))
+    const char *content;
+    int64_t said;
+    if (!lt_json_need_string(item, "content", &content, err) ||
+        !lt_json_need_int(item, "id", 0, LT_VOCAB_MAX_ID, &said, err))
         return false;
-    lt_field f_content = lt_field_get(item, "content"), f_id = lt_field_get(item, "id");
-    if (!lt_field_string(&f_content, &content, &size, err) || !lt_field_int(&f_id, 0, LT_VOCAB_MAX_ID, &said, err))
-        return false;
+    size_t size = strlen(content);
     if (size == 0) /* the reference passes over it */
         return true;
     if (size > MAX_CONTENT)
-        return lt_field_error(&f_content, err, LT_ERR_FORMAT, "has %zu bytes, at most %d are accepted", size, MAX_CONTENT);
+        return lt_json_error(item, err, LT_ERR_FORMAT, "its content has %zu bytes, at most %d are accepted", size, MAX_CONTENT);
     lt_added_token *t = token_of(added, content, size, err);
     if (!t || !read_flags(t, item, err))
         return false;
@@ -222,11 +218,11 @@ static bool read_token(lt_added *added, const lt_field *item, const lt_vocab *mo
         if (t->id < 0)
             t->id = (*next_id)++;
         if (t->id > LT_VOCAB_MAX_ID)
-            return lt_field_error(&f_id, err, LT_ERR_FORMAT, "there are more than %d tokens", LT_VOCAB_MAX_ID);
+            return lt_json_error(item, err, LT_ERR_FORMAT, "there are more than %d tokens", LT_VOCAB_MAX_ID);
         size_t other_size = 0;
         const char *other = lt_vocab_token(model, t->id, &other_size);
         if (other && (other_size != size || memcmp(other, content, size)))
-            return lt_field_error(&f_id, err, LT_ERR_FORMAT, "id %d for \"%.60s\" is already that of \"%.60s\"", t->id,
+            return lt_json_error(item, err, LT_ERR_FORMAT, "id %d for \"%.60s\" is already that of \"%.60s\"", t->id,
                                   content, other);
     }
     if (t->id != said)
@@ -246,7 +242,7 @@ static bool read_token(lt_added *added, const lt_field *item, const lt_vocab *mo
 }
 
 /* What is derived from the tokens once all are read. */
-static bool build(lt_added *added, const lt_field *field, lt_error *err)
+static bool build(lt_added *added, const lt_json *root, lt_error *err)
 {
     for (size_t i = 0; i < added->count; i++)
         if (added->tokens[i].id >= added->end)
@@ -260,7 +256,7 @@ static bool build(lt_added *added, const lt_field *field, lt_error *err)
         int32_t same = lt_vocab_find(&added->index, t->form, t->form_size);
         t->skipped = same >= 0 && added->tokens[same].special;
         if (added->by_id[t->id] >= 0)
-            return lt_field_error(field, err, LT_ERR_FORMAT, "\"%.60s\" and \"%.60s\" both have id %d", t->content,
+            return lt_json_error(root, err, LT_ERR_FORMAT, "added tokens \"%.60s\" and \"%.60s\" both have id %d", t->content,
                                   added->tokens[added->by_id[t->id]].content, t->id);
         added->by_id[t->id] = (int32_t)i;
         if (t->form_size && !trie_add(t->normalized ? &added->normal : &added->raw, t->form, t->form_size, (int32_t)i, err))
@@ -269,19 +265,20 @@ static bool build(lt_added *added, const lt_field *field, lt_error *err)
     return true;
 }
 
-bool lt_added_open(lt_added *added, const lt_field *field, const lt_vocab *model, const lt_normalizer *normalizer,
+bool lt_added_open(lt_added *added, const lt_json *root, const lt_vocab *model, const lt_normalizer *normalizer,
                    lt_error *err)
 {
+    lt_json list;
     size_t count = 0;
     *added = (lt_added){0};
-    bool ok = !lt_field_given(field) || lt_field_array(field, &count, err);
+    bool ok = !lt_json_has(root, "added_tokens") || lt_json_need_array(root, "added_tokens", &list, &count, err);
     ok = ok && lt_vocab_init(&added->index, count, err);
     int32_t next_id = model->count;
     for (size_t i = 0; ok && i < count; i++) {
-        lt_field item = lt_field_at(field, i);
+        lt_json item = lt_json_element(&list, i);
         ok = read_token(added, &item, model, normalizer, &next_id, err);
     }
-    ok = ok && build(added, field, err);
+    ok = ok && build(added, root, err);
     if (!ok)
         lt_added_free(added);
     return ok;

@@ -8,7 +8,7 @@
 
 #include "core/error.h"
 #include "text/normalize.h"
-#include "text/tokenizer_field.h"
+#include "text/tokenizer_json.h"
 #include "text/vocab.h"
 
 typedef struct lt_added_token {
@@ -56,9 +56,9 @@ typedef struct lt_stretches {
     size_t count, capacity;
 } lt_stretches;
 
-/* Reads the "added_tokens" field (may be missing). Ids are given as the reference gives them: that of the model when it
+/* Reads the member "added_tokens" (may be missing). Ids are given as the reference gives them: that of the model when it
  * has the token, else the next free one; a file that says otherwise is warned about. */
-bool lt_added_open(lt_added *added, const lt_field *field, const lt_vocab *model, const lt_normalizer *normalizer,
+bool lt_added_open(lt_added *added, const lt_json *root, const lt_vocab *model, const lt_normalizer *normalizer,
                    lt_error *err);
 void lt_added_free(lt_added *added);
 

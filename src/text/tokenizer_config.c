@@ -5,6 +5,8 @@
 #include "core/file.h"
 #include "text/tokenizer_internal.h"
 
+enum { MAX_CONFIG_BYTES = 16 << 20 };
+
 bool lt_tokenizer_config_load(lt_tokenizer_config *config, const char *folder, lt_error *err)
 {
     static const char *const names[] = {"tokenizer_config.json", "special_tokens_map.json", "generation_config.json",
@@ -15,10 +17,8 @@ bool lt_tokenizer_config_load(lt_tokenizer_config *config, const char *folder, l
             return false;
         if (!lt_file_exists(config->path[i]))
             continue;
-        if (!lt_field_load(config->path[i], true, roots[i], err))
-            return false;
-        lt_field root = lt_field_root(config->path[i], *roots[i]);
-        if (!lt_field_object(&root, err))
+        *roots[i] = lt_json_load(config->path[i], MAX_CONFIG_BYTES, err);
+        if (!*roots[i])
             return false;
     }
     return true;
@@ -33,12 +33,12 @@ void lt_tokenizer_config_free(lt_tokenizer_config *config)
 }
 
 /* Appends to `list` the token that added_tokens_decoder has under this id, with the defaults of its missing flags. */
-static bool add_token(json_t *list, const lt_field *item, long id, lt_error *err)
+static bool add_token(json_t *list, const lt_json *item, long id, lt_error *err)
 {
     static const char *const flags[] = {"special", "single_word", "lstrip", "rstrip", "normalized"};
-    if (!lt_field_object(item, err))
+    if (!lt_json_object(item, err))
         return false;
-    json_t *copy = json_copy(item->value);
+    json_t *copy = json_copy((json_t *)item->value);
     bool ok = copy && json_object_set_new(copy, "id", json_integer(id)) == 0;
     for (int i = 0; ok && i < 5; i++)
         if (!json_object_get(copy, flags[i]))
@@ -56,19 +56,21 @@ static int by_number(const void *a, const void *b)
 }
 
 /* The keys of added_tokens_decoder, which are ids, in order; malloc'ed. */
-static bool sorted_ids(const lt_field *decoder, long **ids, size_t *count, lt_error *err)
+static bool sorted_ids(const lt_json *decoder, long **ids, size_t *count, lt_error *err)
 {
+    const char *key;
+    json_t *value;
     *count = 0;
     *ids = malloc((json_object_size(decoder->value) + 1) * sizeof **ids);
     if (!*ids)
         return lt_error_set(err, LT_ERR_MEMORY, "out of memory for added tokens");
-    for (void *it = json_object_iter(decoder->value); it; it = json_object_iter_next(decoder->value, it)) {
+    json_object_foreach((json_t *)decoder->value, key, value)
+    {
         char *end;
-        const char *key = json_object_iter_key(it);
-        lt_field item = {decoder, key, 0, json_object_iter_value(it)};
+        lt_json item = {.value = value, .parent = decoder, .key = key};
         long id = strtol(key, &end, 10);
         if (*key < '0' || *key > '9' || *end || id > LT_VOCAB_MAX_ID)
-            return lt_field_error(&item, err, LT_ERR_FORMAT, "the key is not an id");
+            return lt_json_error(&item, err, LT_ERR_FORMAT, "the key is not an id");
         (*ids)[(*count)++] = id;
     }
     qsort(*ids, *count, sizeof **ids, by_number);
@@ -77,14 +79,13 @@ static bool sorted_ids(const lt_field *decoder, long **ids, size_t *count, lt_er
 
 bool lt_tokenizer_config_add_tokens(const lt_tokenizer_config *config, json_t *root, lt_error *err)
 {
-    lt_field file = lt_field_root(config->path[0], config->config);
-    lt_field decoder = lt_field_get(&file, "added_tokens_decoder");
-    if (!json_is_object(root) || !lt_field_given(&decoder))
+    lt_json file = lt_json_root(config->config, config->path[0]), decoder;
+    if (!config->config || !lt_json_member(&file, "added_tokens_decoder", &decoder))
         return true;
     json_t *list = json_object_get(root, "added_tokens"), *known = json_object();
     long *ids = NULL;
     size_t count = 0;
-    bool ok = known && lt_field_object(&decoder, err) && sorted_ids(&decoder, &ids, &count, err);
+    bool ok = known && lt_json_object(&decoder, err) && sorted_ids(&decoder, &ids, &count, err);
     if (ok && !json_is_array(list)) {
         if (list && !json_is_null(list)) /* malformed; reading it will say so */
             goto done;
@@ -99,8 +100,9 @@ bool lt_tokenizer_config_add_tokens(const lt_tokenizer_config *config, json_t *r
     for (size_t i = 0; ok && i < count; i++) {
         char key[24];
         snprintf(key, sizeof key, "%ld", ids[i]);
-        lt_field item = lt_field_get(&decoder, key);
-        const char *content = json_string_value(json_object_get(item.value, "content"));
+        const json_t *value = json_object_get(decoder.value, key);
+        lt_json item = {.value = value, .parent = &decoder, .key = key};
+        const char *content = json_string_value(json_object_get(value, "content"));
         if (!content || !json_object_get(known, content)) /* without content, reading it says what is wrong */
             ok = add_token(list, &item, ids[i], err);
     }
@@ -138,23 +140,30 @@ static bool name_token(lt_tokenizer *t, const char *name, const json_t *value, l
 /* Every "…_token" of an object that is a string or {"content": string}. */
 static bool name_tokens(lt_tokenizer *t, json_t *object, lt_error *err)
 {
-    for (void *it = json_object_iter(object); it; it = json_object_iter_next(object, it)) {
-        const char *name = json_object_iter_key(it);
+    const char *name;
+    json_t *value;
+    json_object_foreach(object, name, value)
+    {
         size_t size = strlen(name);
-        if (size > 6 && !strcmp(name + size - 6, "_token") && !name_token(t, name, json_object_iter_value(it), err))
+        if (size > 6 && !strcmp(name + size - 6, "_token") && !name_token(t, name, value, err))
             return false;
     }
     return true;
 }
 
 /* An id, or a list of ids, of generation_config.json or config.json. */
-static bool read_ids(const lt_tokenizer *t, const lt_field *field, lt_ids *out, lt_error *err)
+static bool read_ids(const lt_tokenizer *t, const json_t *root, const char *file, const char *key, lt_ids *out,
+                     lt_error *err)
 {
-    size_t count = json_is_array(field->value) ? json_array_size(field->value) : lt_field_given(field) ? 1 : 0;
+    lt_json at = lt_json_root(root, file), list;
+    if (!root || !lt_json_member(&at, key, &list))
+        return true;
+    bool is_list = json_is_array(list.value);
+    size_t count = is_list ? json_array_size(list.value) : 1;
     for (size_t i = 0; i < count; i++) {
-        lt_field item = json_is_array(field->value) ? lt_field_at(field, i) : *field;
-        int64_t id = 0;
-        if (!lt_field_int(&item, -1, INT32_MAX, &id, err))
+        lt_json item = is_list ? lt_json_element(&list, i) : list;
+        int64_t id;
+        if (!lt_json_int(&item, -1, INT32_MAX, &id, err))
             return false;
         bool known = !lt_tokenizer_token(t, (int32_t)id, NULL); /* a config of another vocabulary: nothing to stop at */
         for (size_t k = 0; k < out->count; k++)
@@ -177,12 +186,10 @@ static bool find_special_ids(lt_tokenizer *t, const lt_tokenizer_config *config,
         const char *text = lt_tokenizer_special_token(t, (lt_special)which);
         t->special_ids[which] = text ? lt_tokenizer_id(t, text, strlen(text)) : -1;
     }
-    lt_field generation = lt_field_root(config->path[2], config->generation);
-    lt_field model = lt_field_root(config->path[3], config->model);
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         lt_ids ids = {0};
-        lt_field first = lt_field_get(&generation, keys[i].key), second = lt_field_get(&model, keys[i].key);
-        bool ok = read_ids(t, &first, &ids, err) && (ids.count || read_ids(t, &second, &ids, err));
+        bool ok = read_ids(t, config->generation, config->path[2], keys[i].key, &ids, err) &&
+                  (ids.count || read_ids(t, config->model, config->path[3], keys[i].key, &ids, err));
         int32_t *id = &t->special_ids[keys[i].which];
         if (ok && *id < 0 && ids.count)
             *id = ids.data[0];
@@ -206,12 +213,11 @@ static bool find_special_ids(lt_tokenizer *t, const lt_tokenizer_config *config,
  * post-processor: so transformers has it. */
 static bool apply_frame(lt_tokenizer *t, const lt_tokenizer_config *config, lt_error *err)
 {
-    lt_field root = lt_field_root(config->path[0], config->config);
-    lt_field f_bos = lt_field_get(&root, "add_bos_token"), f_eos = lt_field_get(&root, "add_eos_token");
+    lt_json root = lt_json_root(config->config, config->path[0]);
     bool bos = false, eos = false;
-    if (!lt_field_given(&f_bos) && !lt_field_given(&f_eos))
+    if (!config->config || (!lt_json_has(&root, "add_bos_token") && !lt_json_has(&root, "add_eos_token")))
         return true;
-    if (!lt_field_bool_or(&f_bos, &bos, err) || !lt_field_bool_or(&f_eos, &eos, err))
+    if (!lt_json_get_bool(&root, "add_bos_token", &bos, err) || !lt_json_get_bool(&root, "add_eos_token", &eos, err))
         return false;
     int32_t bos_id = t->special_ids[LT_SPECIAL_BOS], eos_id = t->special_ids[LT_SPECIAL_EOS];
     t->frame.count = 0;

@@ -56,11 +56,13 @@ static bool class_is(const char *name, const char *class_name)
 
 static bool class_parts(const lt_tokenizer_config *config, json_t **parts, lt_error *err)
 {
-    lt_field root = lt_field_root(config->path[0], config->config), f_class = lt_field_get(&root, "tokenizer_class");
-    lt_field f_space = lt_field_get(&root, "add_prefix_space");
-    const char *name = NULL;
+    lt_json root = lt_json_root(config->config, config->path[0]);
+    const char *name;
     bool space = false;
-    if (!lt_field_string(&f_class, &name, NULL, err) || !lt_field_bool_or(&f_space, &space, err))
+    if (!config->config)
+        return lt_error_set(err, LT_ERR_FORMAT, "%s: is missing; it says how the vocabulary is used", config->path[0]);
+    if (!lt_json_need_string(&root, "tokenizer_class", &name, err) ||
+        !lt_json_get_bool(&root, "add_prefix_space", &space, err))
         return false;
     for (size_t i = 0; i < sizeof bpe_classes / sizeof *bpe_classes; i++)
         if (class_is(name, bpe_classes[i].class_name)) {
@@ -69,17 +71,17 @@ static bool class_parts(const lt_tokenizer_config *config, json_t **parts, lt_er
             *parts = json_loads(text, 0, NULL);
             return *parts || lt_error_set(err, LT_ERR_MEMORY, "out of memory for a tokenizer");
         }
-    return lt_field_error(&f_class, err, LT_ERR_UNSUPPORTED,
+    return lt_json_error(&root, err, LT_ERR_UNSUPPORTED,
                           "lathe does not know how \"%.60s\" cuts a text; a tokenizer.json would say", name);
 }
 
 /* vocab.json and merges.txt. */
-static bool load_bpe(const char *folder, const lt_tokenizer_config *config, const char *path, json_t **root, lt_error *err)
+static json_t *load_bpe(const char *folder, const lt_tokenizer_config *config, const char *path, lt_error *err)
 {
     char merges_path[4096];
     json_t *vocab = NULL, *parts = NULL, *merges = json_array();
     bool ok = merges && lt_file_join(merges_path, sizeof merges_path, folder, "merges.txt", err) &&
-              lt_field_load(path, false, &vocab, err) && class_parts(config, &parts, err) &&
+              (vocab = lt_tokenizer_json_load(path, err)) && class_parts(config, &parts, err) &&
               read_merges(merges_path, merges, err);
     if (ok) {
         json_t *model = json_pack("{s:s, s:O, s:O}", "type", "BPE", "vocab", vocab, "merges", merges);
@@ -89,30 +91,31 @@ static bool load_bpe(const char *folder, const lt_tokenizer_config *config, cons
     }
     json_decref(vocab);
     json_decref(merges);
-    if (ok)
-        *root = parts;
-    else
+    if (!ok) {
         json_decref(parts);
-    return ok;
+        parts = NULL;
+    }
+    return parts;
 }
 
-bool lt_tokenizer_layout_load(const char *folder, const lt_tokenizer_config *config, json_t **root, char path[4096],
-                              lt_error *err)
+json_t *lt_tokenizer_layout_load(const char *folder, const lt_tokenizer_config *config, char path[4096], lt_error *err)
 {
     static const struct {
         const char *file; /* whose presence tells the layout */
-        bool (*load)(const char *folder, const lt_tokenizer_config *config, const char *path, json_t **root,
-                     lt_error *err); /* NULL: known by name only */
+        json_t *(*load)(const char *folder, const lt_tokenizer_config *config, const char *path, lt_error *err);
+        /* NULL: known by name only */
     } layouts[] = {{"vocab.json", load_bpe}, {"tokenizer.model", NULL}, {"vocab.txt", NULL}};
     for (size_t i = 0; i < sizeof layouts / sizeof *layouts; i++) {
         if (!lt_file_join(path, 4096, folder, layouts[i].file, err))
-            return false;
+            return NULL;
         if (!lt_file_exists(path))
             continue;
         if (layouts[i].load)
-            return layouts[i].load(folder, config, path, root, err);
-        return lt_error_set(err, LT_ERR_UNSUPPORTED, "%s: lathe does not read this kind of tokenizer; it needs a tokenizer.json",
-                            path);
+            return layouts[i].load(folder, config, path, err);
+        lt_error_set(err, LT_ERR_UNSUPPORTED, "%s: lathe does not read this kind of tokenizer; it needs a tokenizer.json",
+                     path);
+        return NULL;
     }
-    return lt_error_set(err, LT_ERR_IO, "%s: has no tokenizer.json", folder);
+    lt_error_set(err, LT_ERR_IO, "%s: has no tokenizer.json", folder);
+    return NULL;
 }

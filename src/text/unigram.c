@@ -99,34 +99,38 @@ static bool build_trie(unigram *u, lt_error *err)
     return true;
 }
 
-static bool read_tokens(unigram *u, const lt_field *field, lt_error *err)
+/* One [token, score]. */
+static bool read_token(unigram *u, const lt_json *item, size_t id, lt_error *err)
 {
+    const char *token;
+    if (!json_is_array(item->value) || json_array_size(item->value) != 2)
+        return lt_json_expected(item, "[token, score]", err);
+    lt_json name = lt_json_element(item, 0), score = lt_json_element(item, 1);
+    if (!lt_json_string(&name, &token, err) || !lt_json_real(&score, &u->scores[id], err))
+        return false;
+    lt_vocab_result result = lt_vocab_add(&u->model.vocab, (int32_t)id, token, strlen(token), err);
+    if (result == LT_VOCAB_ADDED || result == LT_VOCAB_NO_MEMORY)
+        return result == LT_VOCAB_ADDED;
+    return lt_json_error(&name, err, LT_ERR_FORMAT, "\"%.60s\" is already token %d", token,
+                         lt_vocab_find(&u->model.vocab, token, strlen(token)));
+}
+
+static bool read_tokens(unigram *u, const lt_json *at, lt_error *err)
+{
+    lt_json list;
     size_t count;
-    if (!lt_field_array(field, &count, err) || !lt_vocab_init(&u->model.vocab, count, err))
+    if (!lt_json_need_array(at, "vocab", &list, &count, err) || !lt_vocab_init(&u->model.vocab, count, err))
         return false;
     if (count == 0 || count > LT_VOCAB_MAX_ID)
-        return lt_field_error(field, err, LT_ERR_FORMAT, "expected from 1 to %d tokens, found %zu", LT_VOCAB_MAX_ID, count);
+        return lt_json_error(&list, err, LT_ERR_FORMAT, "expected from 1 to %d tokens, found %zu", LT_VOCAB_MAX_ID, count);
     u->scores = malloc(count * sizeof *u->scores);
     if (!u->scores)
         return lt_error_set(err, LT_ERR_MEMORY, "out of memory for %zu tokens", count);
     double least = INFINITY;
     for (size_t i = 0; i < count; i++) {
-        lt_field item = lt_field_at(field, i);
-        if (!json_is_array(item.value) || json_array_size(item.value) != 2 ||
-            !json_is_number(json_array_get(item.value, 1)))
-            return lt_field_expected(&item, err, "[token, score]");
-        lt_field name = lt_field_at(&item, 0);
-        const char *token = NULL;
-        size_t size = 0;
-        if (!lt_field_string(&name, &token, &size, err))
+        lt_json item = lt_json_element(&list, i);
+        if (!read_token(u, &item, i, err))
             return false;
-        lt_vocab_result result = lt_vocab_add(&u->model.vocab, (int32_t)i, token, size, err);
-        if (result == LT_VOCAB_NO_MEMORY)
-            return false;
-        if (result != LT_VOCAB_ADDED)
-            return lt_field_error(&name, err, LT_ERR_FORMAT, "\"%.60s\" is already token %d", token,
-                                  lt_vocab_find(&u->model.vocab, token, size));
-        u->scores[i] = json_number_value(json_array_get(item.value, 1));
         if (u->scores[i] < least)
             least = u->scores[i];
     }
@@ -134,24 +138,22 @@ static bool read_tokens(unigram *u, const lt_field *field, lt_error *err)
     return true;
 }
 
-static bool unigram_open(lt_token_model **out, const lt_field *field, lt_error *err)
+static bool unigram_open(lt_token_model **out, const lt_json *at, lt_error *err)
 {
-    lt_field vocab = lt_field_get(field, "vocab"), unk = lt_field_get(field, "unk_id");
-    lt_field fallback = lt_field_get(field, "byte_fallback");
     int64_t unk_id = -1;
     unigram *u = calloc(1, sizeof *u);
     if (!u)
         return lt_error_set(err, LT_ERR_MEMORY, "out of memory for a tokenizer");
     u->model.kind = &lt_token_model_unigram;
-    bool ok = read_tokens(u, &vocab, err) && lt_field_bool_or(&fallback, &u->byte_fallback, err) &&
-              (!lt_field_given(&unk) || lt_field_int(&unk, 0, u->model.vocab.end - 1, &unk_id, err)) &&
-              build_trie(u, err);
-    u->model.unk_id = (int32_t)unk_id;
-    lt_token_model_byte_tokens(&u->model.vocab, u->spelled_id);
-    if (ok)
+    bool ok = read_tokens(u, at, err) && lt_json_get_bool(at, "byte_fallback", &u->byte_fallback, err) &&
+              lt_json_get_int(at, "unk_id", 0, u->model.vocab.end - 1, &unk_id, err) && build_trie(u, err);
+    if (ok) {
+        u->model.unk_id = (int32_t)unk_id;
+        lt_token_model_byte_tokens(&u->model.vocab, u->spelled_id);
         *out = &u->model;
-    else
+    } else {
         unigram_close(&u->model);
+    }
     return ok;
 }
 

@@ -1,5 +1,6 @@
 /* WordLevel: a piece is a token or unknown. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "text/token_model.h"
 
@@ -9,20 +10,18 @@ static void wordlevel_close(lt_token_model *model)
     free(model);
 }
 
-static bool wordlevel_open(lt_token_model **out, const lt_field *field, lt_error *err)
+static bool wordlevel_open(lt_token_model **out, const lt_json *at, lt_error *err)
 {
-    lt_field vocab = lt_field_get(field, "vocab"), unk = lt_field_get(field, "unk_token");
-    const char *unk_token = NULL;
-    size_t unk_size = 0;
+    const char *unk;
     lt_token_model *model = calloc(1, sizeof *model);
     if (!model)
         return lt_error_set(err, LT_ERR_MEMORY, "out of memory for a tokenizer");
     model->kind = &lt_token_model_wordlevel;
-    if (!lt_token_model_read_vocab(&model->vocab, &vocab, err) || !lt_field_string(&unk, &unk_token, &unk_size, err)) {
+    if (!lt_token_model_read_vocab(&model->vocab, at, err) || !lt_json_need_string(at, "unk_token", &unk, err)) {
         wordlevel_close(model);
         return false;
     }
-    model->unk_id = lt_vocab_find(&model->vocab, unk_token, unk_size);
+    model->unk_id = lt_vocab_find(&model->vocab, unk, strlen(unk));
     *out = model;
     return true;
 }

@@ -21,27 +21,24 @@ static void wordpiece_close(lt_token_model *model)
     free(w);
 }
 
-static bool wordpiece_open(lt_token_model **out, const lt_field *field, lt_error *err)
+static bool wordpiece_open(lt_token_model **out, const lt_json *at, lt_error *err)
 {
-    lt_field vocab = lt_field_get(field, "vocab"), unk = lt_field_get(field, "unk_token");
-    lt_field prefix = lt_field_get(field, "continuing_subword_prefix");
-    lt_field most = lt_field_get(field, "max_input_chars_per_word");
-    const char *unk_token = NULL, *prefix_text = NULL;
-    size_t unk_size = 0;
+    const char *unk, *prefix;
     wordpiece *w = calloc(1, sizeof *w);
     if (!w)
         return lt_error_set(err, LT_ERR_MEMORY, "out of memory for a tokenizer");
     w->model.kind = &lt_token_model_wordpiece;
-    if (!lt_token_model_read_vocab(&w->model.vocab, &vocab, err) || !lt_field_string(&unk, &unk_token, &unk_size, err) ||
-        !lt_field_string(&prefix, &prefix_text, &w->prefix_size, err) ||
-        !lt_field_int(&most, 0, INT64_MAX, &w->most_chars, err))
+    if (!lt_token_model_read_vocab(&w->model.vocab, at, err) || !lt_json_need_string(at, "unk_token", &unk, err) ||
+        !lt_json_need_string(at, "continuing_subword_prefix", &prefix, err) ||
+        !lt_json_need_int(at, "max_input_chars_per_word", 0, INT64_MAX, &w->most_chars, err))
         goto fail;
-    w->prefix = lt_text_copy(prefix_text, w->prefix_size, err);
+    w->prefix_size = strlen(prefix);
+    w->prefix = lt_text_copy(prefix, w->prefix_size, err);
     if (!w->prefix)
         goto fail;
-    w->model.unk_id = lt_vocab_find(&w->model.vocab, unk_token, unk_size);
+    w->model.unk_id = lt_vocab_find(&w->model.vocab, unk, strlen(unk));
     if (w->model.unk_id < 0) {
-        lt_field_error(&unk, err, LT_ERR_FORMAT, "\"%.60s\" is not in the vocabulary", unk_token);
+        lt_json_error(at, err, LT_ERR_FORMAT, "its unk_token \"%.60s\" is not in the vocabulary", unk);
         goto fail;
     }
     for (int32_t id = 0; id < w->model.vocab.end; id++)
