@@ -40,11 +40,11 @@ def code_points():
     return [c for c in range(0x110000) if not 0xD800 <= c <= 0xDFFF]
 
 
-def make_texts(tokenizer, count, files, rng):
+def make_texts(tokenizer, count, files, rng, every):
     """Every code point alone and in context, then `count` texts put together from all sorts of parts."""
-    for c in code_points():
+    for c in code_points()[::every]:
         yield chr(c)
-    for c in code_points():
+    for c in code_points()[::every]:
         yield "a%c 'b%c%c1%c\n %c" % (c, c, c, c, c)
     added = [t.content for t in tokenizer.get_added_tokens_decoder().values()]
     vocab = list(tokenizer.get_vocab())
@@ -104,61 +104,92 @@ def run(tool, mode, path, data):
     return done.stdout
 
 
-def show(kind, wrong, total, examples):
-    print(f"  {kind:28} {total:8} compared, {wrong} different", flush=True)
-    for example in examples[:4]:
-        print("      " + "\n      ".join(str(x)[:400] for x in example))
-    return wrong
+class Tally:
+    """Counts comparisons of one kind and keeps the first differences."""
+
+    def __init__(self):
+        self.kinds = {}
+
+    def compare(self, kind, inputs, got, want):
+        row = self.kinds.setdefault(kind, [0, 0, []])
+        row[0] += len(inputs)
+        if not len(inputs) == len(got) == len(want):
+            row[1] += 1
+            row[2].append((f"{len(inputs)} inputs", f"{len(got)} from lathe", f"{len(want)} from the reference"))
+        for i, g, w in zip(inputs, got, want):
+            if g != w:
+                row[1] += 1
+                row[2].append((repr(i), f"lathe {g}", f"reference {w}"))
+
+    def show(self):
+        for kind, (total, wrong, examples) in self.kinds.items():
+            print(f"  {kind:28} {total:8} compared, {wrong} different", flush=True)
+            for example in examples[:4]:
+                print("      " + "\n      ".join(str(x)[:400] for x in example))
+        return sum(wrong for _, wrong, _ in self.kinds.values())
 
 
-def compare(kind, inputs, got, want):
-    wrong = [(repr(i), f"lathe {g}", f"reference {w}") for i, g, w in zip(inputs, got, want) if g != w]
-    if not len(inputs) == len(got) == len(want):
-        wrong.append((f"{len(inputs)} inputs", f"{len(got)} from lathe", f"{len(want)} from the reference"))
-    return show(kind, len(wrong), len(inputs), wrong)
+def chunks(items, size):
+    chunk = []
+    for item in items:
+        chunk.append(item)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
 
 
-def encode(tokenizer, texts, special):
-    out = []
-    for i in range(0, len(texts), 20000):
-        out += [e.ids for e in tokenizer.encode_batch_fast(texts[i : i + 20000], add_special_tokens=special)]
-    return out
+def check_encoding(tool, path, tokenizer, texts, tally):
+    """Returns the ids without special tokens."""
+    data = b"".join(escape(t) + b"\0" for t in texts)
+    plain = None
+    for kind, mode, special, as_text in (("ids", "encode", False, False), ("ids with special tokens", "encode-special", True, False),
+                                         ("special tokens as text", "encode-text", False, True)):
+        tokenizer.encode_special_tokens = as_text
+        got = [list(map(int, line.split())) for line in run(tool, mode, path, data).split(b"\n")[:-1]]
+        want = [e.ids for e in tokenizer.encode_batch_fast(texts, add_special_tokens=special)]
+        tokenizer.encode_special_tokens = False
+        tally.compare(kind, texts, got, want)
+        plain = plain or want
+    return plain
+
+
+def check_decoding(tool, path, tokenizer, ids, tally):
+    data = b"".join(" ".join(map(str, i)).encode() + b"\n" for i in ids)
+    for kind, mode, skip in (("decoded", "decode", False), ("without special tokens", "decode-skip", True), ("decoded as a stream", "stream", False)):
+        got = [t.replace(b"\xc0\x80", b"\0").decode() for t in run(tool, mode, path, data).split(b"\0")[:-1]]
+        tally.compare(kind, ids, got, tokenizer.decode_batch(ids, skip_special_tokens=skip))
+
+
+def random_ids(tokenizer, count, rng):
+    size = max(tokenizer.get_vocab().values()) + 1
+    for i in range(size):
+        yield [i]
+    spelled = [t for t in range(size) if (tokenizer.id_to_token(t) or "").startswith("<0x")]
+    for _ in range(count):
+        pool = spelled if spelled and rng.random() < 0.3 else range(size + 3)
+        yield [rng.choice(pool) if rng.random() < 0.8 else rng.randrange(size) for _ in range(rng.randint(0, 12))]
 
 
 def check(tool, path, tokenizer, args):
     rng = random.Random(args.seed)
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    texts = list(make_texts(tokenizer, args.count, args.texts, rng))
-    data = b"".join(escape(t) + b"\0" for t in texts)
-    wrong = 0
-    for kind, mode, special, as_text in (("ids", "encode", False, False), ("ids with special tokens", "encode-special", True, False),
-                                         ("special tokens as text", "encode-text", False, True)):
-        tokenizer.encode_special_tokens = as_text
-        got = [list(map(int, line.split())) for line in run(tool, mode, path, data).split(b"\n")[:-1]]
-        want = encode(tokenizer, texts, special)
-        tokenizer.encode_special_tokens = False
-        wrong += compare(kind, texts, got, want)
-        if kind == "ids":
-            ids = want
-    size = max(tokenizer.get_vocab().values()) + 1
-    ids = ids[::3] + [[rng.randrange(size + 3) for _ in range(rng.randint(0, 12))] for _ in range(args.count // 3)]
-    spelled = [t for t in range(size) if (tokenizer.id_to_token(t) or "").startswith("<0x")]
-    if spelled:
-        ids += [[rng.choice(spelled + [rng.randrange(size)]) for _ in range(rng.randint(1, 8))] for _ in range(args.count // 10)]
-    ids += [[i] for i in range(size)]
-    data = b"".join(" ".join(map(str, i)).encode() + b"\n" for i in ids)
-    for kind, mode, skip in (("decoded", "decode", False), ("without special tokens", "decode-skip", True), ("decoded as a stream", "stream", False)):
-        got = [t.replace(b"\xc0\x80", b"\0").decode() for t in run(tool, mode, path, data).split(b"\0")[:-1]]
-        want = [tokenizer.decode(i, skip_special_tokens=skip) for i in ids]
-        wrong += compare(kind, ids, got, want)
-    return wrong
+    tally = Tally()
+    for texts in chunks(make_texts(tokenizer, args.count, args.texts, rng, args.every), 200000):
+        ids = check_encoding(tool, path, tokenizer, texts, tally)
+        check_decoding(tool, path, tokenizer, ids[::7], tally)
+    for ids in chunks(random_ids(tokenizer, args.count // 3, rng), 200000):
+        check_decoding(tool, path, tokenizer, ids, tally)
+    return tally.show()
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--tool", required=True)
     parser.add_argument("--count", type=int, default=300000)
+    parser.add_argument("--every", type=int, default=1, help="of the code points only every N-th")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--texts", nargs="*", default=[])
     parser.add_argument("--models", nargs="+", required=True)
