@@ -48,6 +48,15 @@ static int64_t limit_of(const lt_plan_request *request, const lt_plan_facts *fac
     return available == INT64_MAX ? available : facts->process_bytes + available / 10 * 9;
 }
 
+/* A hard limit that reading the rows has passed already cannot be kept any more. */
+static bool still_below(const lt_plan_request *request, lt_error *err)
+{
+    int64_t once = lt_memory_peak(), limit = request->max_memory_bytes;
+    return limit == 0 || once <= limit ||
+           lt_error_set(err, LT_ERR_MEMORY, "opening the model and reading the data took %lld MiB, the limit is %lld MiB",
+                        (long long)((once >> 20) + 1), (long long)(limit >> 20));
+}
+
 bool lt_plan_make(lt_plan *plan, const lt_plan_request *request, lt_error *err)
 {
     lt_plan_facts facts;
@@ -55,7 +64,8 @@ bool lt_plan_make(lt_plan *plan, const lt_plan_request *request, lt_error *err)
     if (!lt_plan_facts_gather(&facts, request, err))
         return false;
     plan->limit_bytes = limit_of(request, &facts);
-    return lt_plan_choose(&facts, plan->limit_bytes, &plan->choice, err) && complete(plan, &facts, err);
+    return still_below(request, err) && lt_plan_choose(&facts, plan->limit_bytes, &plan->choice, err) &&
+           complete(plan, &facts, err);
 }
 
 bool lt_plan_restore(lt_plan *plan, const lt_plan_request *request, const lt_plan_choice *choice, lt_error *err)
@@ -65,7 +75,7 @@ bool lt_plan_restore(lt_plan *plan, const lt_plan_request *request, const lt_pla
     if (!lt_plan_facts_gather(&facts, request, err))
         return false;
     plan->limit_bytes = limit_of(request, &facts);
-    if (!complete(plan, &facts, err))
+    if (!still_below(request, err) || !complete(plan, &facts, err))
         return false;
     if (plan->bytes.total > plan->limit_bytes)
         return lt_error_set(err, LT_ERR_MEMORY, "resuming as the run began needs %lld MiB of memory, the limit is %lld MiB",

@@ -5,8 +5,11 @@
 #include "train/params_io.h"
 #include "train/run.h"
 
-/* Passes of a step never draw the same dropout: each has a number of its own. */
-static const uint64_t PASSES_PER_STEP = 1u << 20;
+/* Passes of a step must not draw the same dropout: each has a seed of its own. */
+static uint64_t pass_seed(const lt_run *run)
+{
+    return run->options->seed + (uint64_t)(run->batch.passes - 1) * 0x9E3779B97F4A7C15ull;
+}
 
 static void pass_view(const lt_run *run, lt_objective_pass *pass, const float *logp)
 {
@@ -28,8 +31,7 @@ static bool run_pass(lt_run *run, lt_error *err)
     const lt_objective *objective = run->options->objective;
     const lt_objective_options *options = &run->options->objective_options;
     lt_objective_pass pass;
-    lt_engine_set_step(run->engine, run->options->seed,
-                       (uint64_t)run->at.step * PASSES_PER_STEP + (uint64_t)run->batch.passes);
+    lt_engine_set_step(run->engine, pass_seed(run), (uint64_t)run->at.step);
     if (!lt_engine_forward(run->engine, &run->batch.batch, err))
         return false;
     if (objective->logp_first && !lt_engine_head(run->engine, NULL, run->logp, NULL, NULL, NULL, err))

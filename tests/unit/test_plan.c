@@ -127,7 +127,7 @@ Test(plan, the_least_that_it_names_is_enough)
     lt_plan plan;
     lt_error err;
     long long least = 0;
-    f.request.max_memory_bytes = 1 << 20;
+    f.request.max_memory_bytes = lt_memory_peak() + (64 << 10);
     cr_assert_not(lt_plan_make(&plan, request(&f), &err));
     cr_assert_eq(sscanf(err.message, "needs at least %lld MiB", &least), 1, "%s", err.message);
     f.request.max_memory_bytes = (int64_t)(least + 1) << 20; /* the process itself may have grown a little */

@@ -309,7 +309,7 @@ Test(trainer, refuses_before_it_writes)
     f->options.max_memory_bytes = 1 << 20;
     cr_assert_not(run(f, &result, &err));
     cr_assert_eq(err.status, LT_ERR_MEMORY);
-    cr_assert(strstr(err.message, "needs at least"), "%s", err.message);
+    cr_assert(strstr(err.message, "the limit is 1 MiB"), "%s", err.message);
     cr_assert_not(lt_file_exists(f->output));
     f->options.max_memory_bytes = 0;
     f->options.batch_size = 0;
