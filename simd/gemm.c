@@ -3,10 +3,11 @@
  *
  *   for each task, a block of rows and of columns of C                       shared out among the threads
  *       for each block of K
- *           pack the block of B: K block x columns                           stays in the core's L2
- *           for each panel of A (8 rows or so), packed before or now         stays in L1
- *               for each panel of B
- *                   micro kernel: a tile of C in registers over the K block
+ *           pack the block of B: K block x columns                           stays in L2
+ *           for each group of panels of A, packed before or now          stays in L2
+ *               for each panel of B                                      stays in L1 where it fits
+ *                   for each panel of A in the group
+ *                       micro kernel: a tile of C in registers over the K block
  *
  * How K is cut depends on K and the kernel alone, and every element of C is summed over the blocks in their order, by
  * the one thread that has its task: the bytes of C do not depend on threads, tasks, or what is around an element.
@@ -21,7 +22,7 @@
 #include "core/threads.h"
 
 enum {
-    OWN_ROWS = 64,          /* rows of A that a task packs at a time for itself */
+    GROUP_ROWS = 64,        /* rows of A that meet a panel of B in a row; also what a task packs at a time for itself */
     PACK_COST_ROWS = 6,     /* packing a block of B costs about as much as multiplying it by so many rows */
     SERIAL_LIMIT = 1 << 17, /* multiply-adds below which waking the other threads costs more than it brings */
 };
@@ -102,7 +103,7 @@ static int64_t block_b_bytes(const lt_gemm_kernel *kernel)
 
 static int64_t thread_bytes(const lt_gemm_kernel *kernel)
 {
-    return block_b_bytes(kernel) + (int64_t)OWN_ROWS * kernel->block_words * 4;
+    return block_b_bytes(kernel) + (int64_t)GROUP_ROWS * kernel->block_words * 4;
 }
 
 static range k_block(const product *p, int64_t index)
@@ -150,32 +151,31 @@ static void pack_b(const product *p, range k, range columns, char *packed)
     }
 }
 
-/* One panel of A by all panels of a packed block of B. */
-static void multiply_panel(const product *p, range k, int64_t panel, const char *a, range columns, const char *b)
+/* A group of panels of A by one panel of B, which stays in L1 where it fits. */
+static void multiply_group(const product *p, range k, range panels, const char *a, range columns, const char *b)
 {
-    const lt_gemm_kernel *kernel = p->kernel;
     const lt_gemm_call *call = p->call;
-    int64_t m = panel * p->panel_rows, lanes = kernel->lanes, vectors = divide_up(columns.end - columns.begin, lanes);
-    int64_t words = round_up(divide_up(k.end - k.begin, kernel->word_elements), LT_GEMM_WORD_STEP);
-    bool first = k.begin == 0;
-    lt_gemm_out out = {.stride = call->c_stride,
-                       .rows = (int)smaller(p->panel_rows, call->M - m),
+    const int64_t words = round_up(divide_up(k.end - k.begin, p->kernel->word_elements), LT_GEMM_WORD_STEP);
+    const int64_t panel_bytes = p->panel_rows * row_bytes(p, k);
+    const bool first = k.begin == 0;
+    lt_gemm_out out = {.c = call->c + panels.begin * p->panel_rows * call->c_stride + columns.begin,
+                       .stride = call->c_stride,
+                       .cols = (int)(columns.end - columns.begin),
                        .alpha = call->alpha,
-                       .beta = first ? call->beta : 1};
-    for (int64_t v = 0; v < vectors;) {
-        int64_t width = panel_vectors(kernel, vectors - v), n = columns.begin + v * lanes;
-        out.c = call->c + m * call->c_stride + n;
-        out.cols = (int)smaller(width * lanes, columns.end - n);
-        out.bias = call->bias && first ? call->bias + n : NULL;
-        kernel->micro(words, a, b + v * lanes * row_bytes(p, k), &out);
-        v += width;
+                       .beta = first ? call->beta : 1,
+                       .bias = call->bias && first ? call->bias + columns.begin : NULL};
+    for (int64_t panel = panels.begin; panel < panels.end; panel++) {
+        out.rows = (int)smaller(p->panel_rows, call->M - panel * p->panel_rows);
+        p->kernel->micro(words, a, b, &out);
+        a += panel_bytes;
+        out.c += p->panel_rows * call->c_stride;
     }
 }
 
 static void multiply_block(const product *p, range k, range panels, range columns, const char *b, char *own_a)
 {
-    int64_t panel_bytes = p->panel_rows * row_bytes(p, k);
-    int64_t group = p->packed_a ? panels.end - panels.begin : OWN_ROWS / p->panel_rows;
+    const int64_t panel_bytes = p->panel_rows * row_bytes(p, k), lanes = p->kernel->lanes;
+    const int64_t group = GROUP_ROWS / p->panel_rows, vectors = divide_up(columns.end - columns.begin, lanes);
     for (int64_t start = panels.begin; start < panels.end; start += group) {
         range now = {start, smaller(start + group, panels.end)};
         const char *a = own_a;
@@ -183,8 +183,12 @@ static void multiply_block(const product *p, range k, range panels, range column
             a = p->packed_a + block_offset(p, k) + start * panel_bytes;
         else
             pack_a(p, k, now, own_a);
-        for (int64_t panel = now.begin; panel < now.end; panel++, a += panel_bytes)
-            multiply_panel(p, k, panel, a, columns, b);
+        for (int64_t v = 0; v < vectors;) {
+            int64_t width = panel_vectors(p->kernel, vectors - v), n = columns.begin + v * lanes;
+            multiply_group(p, k, now, a, (range){n, smaller(n + width * lanes, columns.end)},
+                           b + v * lanes * row_bytes(p, k));
+            v += width;
+        }
     }
 }
 
@@ -231,7 +235,7 @@ static void pack_all(const product *p, int64_t item, int64_t items_per_block, ch
 
 static int64_t pack_items(const product *p)
 {
-    return divide_up(p->call->M, OWN_ROWS);
+    return divide_up(p->call->M, GROUP_ROWS);
 }
 
 static void run_serial(product *p, char *packed)

@@ -27,22 +27,23 @@ LT_INLINE void store(const lt_gemm_out *out, int row, int vector, __m256 sum, in
         lt_store_part(c, value, count);
 }
 
+/* The loop over words is not unrolled: gcc then keeps every accumulator in its register, which it does not across
+ * copies of the body, and the core issues the 24 instructions of a word faster than it multiplies. */
 LT_INLINE void tile(int rows, int vectors, int64_t words, const void *packed_a, const void *packed_b,
                     const lt_gemm_out *out)
 {
     const char *a = packed_a, *b = packed_b;
     __m256 sum[TILE_ROWS][TILE_VECTORS];
     LT_UNROLL
-    for (int r = 0; r < rows; r++)
+    for (int r = 0; r < rows; r++) {
         LT_UNROLL
-    for (int v = 0; v < vectors; v++)
-        sum[r][v] = _mm256_setzero_ps();
-
+        for (int v = 0; v < vectors; v++)
+            sum[r][v] = _mm256_setzero_ps();
+    }
     for (; words > 0; words -= LT_LANES, a += rows * LT_LINE_BYTES) {
         int count = words < LT_LANES ? (int)words : LT_LANES;
-        for (int step = 0; step < count; step += LT_GEMM_WORD_STEP)
-            LT_UNROLL
-        for (int w = step; w < step + LT_GEMM_WORD_STEP; w++, b += vectors * LT_LINE_BYTES) {
+        LT_NO_UNROLL
+        for (int w = 0; w < count; w++, b += vectors * LT_LINE_BYTES) {
             __m256 column[TILE_VECTORS];
             LT_UNROLL
             for (int v = 0; v < vectors; v++)
@@ -56,44 +57,34 @@ LT_INLINE void tile(int rows, int vectors, int64_t words, const void *packed_a, 
             }
         }
     }
-
     LT_UNROLL
-    for (int r = 0; r < rows; r++)
+    for (int r = 0; r < rows; r++) {
         LT_UNROLL
-    for (int v = 0; v < vectors; v++)
-        store(out, r, v, sum[r][v], v + 1 < vectors ? LT_LANES : out->cols - v * LT_LANES);
-}
-
-LT_INLINE void tile_any_width(int rows, int64_t words, const void *a, const void *b, const lt_gemm_out *out)
-{
-    if (out->cols > LT_LANES)
-        tile(rows, 2, words, a, b, out);
-    else
-        tile(rows, 1, words, a, b, out);
-}
-
-static void micro(int64_t words, const void *a, const void *b, const lt_gemm_out *out)
-{
-    switch (out->rows) {
-    case 1:
-        tile_any_width(1, words, a, b, out);
-        break;
-    case 2:
-        tile_any_width(2, words, a, b, out);
-        break;
-    case 3:
-        tile_any_width(3, words, a, b, out);
-        break;
-    case 4:
-        tile_any_width(4, words, a, b, out);
-        break;
-    case 5:
-        tile_any_width(5, words, a, b, out);
-        break;
-    default:
-        tile_any_width(6, words, a, b, out);
-        break;
+        for (int v = 0; v < vectors; v++)
+            store(out, r, v, sum[r][v], v + 1 < vectors ? LT_LANES : out->cols - v * LT_LANES);
     }
+}
+
+/* One function for each height and width: the constants make the loops disappear. */
+#define TILE(rows, vectors)                                                                                            \
+    static void tile_##rows##x##vectors(int64_t words, const void *a, const void *b, const lt_gemm_out *out)           \
+    {                                                                                                                  \
+        tile(rows, vectors, words, a, b, out);                                                                         \
+    }
+#define TILES(rows) TILE(rows, 1) TILE(rows, 2)
+#define TILE_NAMES(rows)                                                                                               \
+    {                                                                                                                  \
+        tile_##rows##x1, tile_##rows##x2                                                                               \
+    }
+
+TILES(1)
+TILES(2) TILES(3) TILES(4) TILES(5) TILES(6)
+
+    static void micro(int64_t words, const void *a, const void *b, const lt_gemm_out *out)
+{
+    static const lt_gemm_micro tiles[TILE_ROWS][TILE_VECTORS] = {TILE_NAMES(1), TILE_NAMES(2), TILE_NAMES(3),
+                                                                 TILE_NAMES(4), TILE_NAMES(5), TILE_NAMES(6)};
+    tiles[out->rows - 1][out->cols > LT_LANES](words, a, b, out);
 }
 
 /* Few rows of A (decoding): 8 rows of the (N,K) matrix are read in place, transposed in registers and used at once, in

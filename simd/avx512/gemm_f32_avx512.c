@@ -8,10 +8,7 @@ LT_INLINE __m512 multiply(__m512 acc, __m512i a, __m512i b)
     return _mm512_fmadd_ps(_mm512_castsi512_ps(a), _mm512_castsi512_ps(b), acc);
 }
 
-static void micro(int64_t words, const void *a, const void *b, const lt_gemm_out *out)
-{
-    lt_tile_any(multiply, words, a, b, out);
-}
+LT_MICRO_AVX512
 
 /* Round to nearest even to bf16, kept as f32; NaN stays NaN. */
 LT_INLINE __m512i rounded(__m512i bits)

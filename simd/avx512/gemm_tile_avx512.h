@@ -36,90 +36,75 @@ LT_INLINE void lt_tile_store(const lt_gemm_out *out, int row, int vector, __m512
         _mm512_mask_storeu_ps(c, mask, value);
 }
 
+/* sum += `count` words of K. */
+LT_INLINE void lt_tile_add(lt_multiply multiply, int rows, int vectors, int count, const char *a, const char *b,
+                           __m512 sum[LT_TILE_ROWS][LT_TILE_VECTORS])
+{
+    LT_UNROLL
+    for (int w = 0; w < count; w++) {
+        __m512i column[LT_TILE_VECTORS];
+        LT_UNROLL
+        for (int v = 0; v < vectors; v++)
+            column[v] = _mm512_load_si512(b + (w * vectors + v) * LT_LINE_BYTES);
+        LT_UNROLL
+        for (int r = 0; r < rows; r++) {
+            int32_t word;
+            memcpy(&word, a + r * LT_LINE_BYTES + w * 4, sizeof word);
+            LT_UNROLL
+            for (int v = 0; v < vectors; v++)
+                sum[r][v] = multiply(sum[r][v], _mm512_set1_epi32(word), column[v]);
+        }
+    }
+}
+
 LT_INLINE void lt_tile(lt_multiply multiply, int rows, int vectors, int64_t words, const void *packed_a,
                        const void *packed_b, const lt_gemm_out *out)
 {
     const char *a = packed_a, *b = packed_b;
+    const int step_bytes = LT_GEMM_WORD_STEP * vectors * LT_LINE_BYTES;
     __m512 sum[LT_TILE_ROWS][LT_TILE_VECTORS];
     LT_UNROLL
-    for (int r = 0; r < rows; r++)
+    for (int r = 0; r < rows; r++) {
         LT_UNROLL
-    for (int v = 0; v < vectors; v++)
-        sum[r][v] = _mm512_setzero_ps();
-
+        for (int v = 0; v < vectors; v++)
+            sum[r][v] = _mm512_setzero_ps();
+    }
     for (; words > 0; words -= LT_LANES, a += rows * LT_LINE_BYTES) {
         int count = words < LT_LANES ? (int)words : LT_LANES;
-        for (int step = 0; step < count; step += LT_GEMM_WORD_STEP)
-            LT_UNROLL
-        for (int w = step; w < step + LT_GEMM_WORD_STEP; w++, b += vectors * LT_LINE_BYTES) {
-            __m512i column[LT_TILE_VECTORS];
-            LT_UNROLL
-            for (int v = 0; v < vectors; v++)
-                column[v] = _mm512_load_si512(b + v * LT_LINE_BYTES);
-            LT_UNROLL
-            for (int r = 0; r < rows; r++) {
-                int32_t word;
-                memcpy(&word, a + r * LT_LINE_BYTES + w * 4, sizeof word);
-                LT_UNROLL
-                for (int v = 0; v < vectors; v++)
-                    sum[r][v] = multiply(sum[r][v], _mm512_set1_epi32(word), column[v]);
-            }
-        }
+        for (int w = 0; w < count; w += LT_GEMM_WORD_STEP, b += step_bytes)
+            lt_tile_add(multiply, rows, vectors, LT_GEMM_WORD_STEP, a + w * 4, b, sum);
     }
-
     int last = out->cols - (vectors - 1) * LT_LANES; /* columns of the last vector */
     LT_UNROLL
-    for (int r = 0; r < rows; r++)
+    for (int r = 0; r < rows; r++) {
         LT_UNROLL
-    for (int v = 0; v < vectors; v++)
-        lt_tile_store(out, r, v, sum[r][v], v + 1 < vectors ? 0xFFFF : (__mmask16)((1u << last) - 1));
-}
-
-/* One function for each height and width: the constants make the loops disappear. */
-LT_INLINE void lt_tile_any_width(lt_multiply multiply, int rows, int64_t words, const void *a, const void *b,
-                                 const lt_gemm_out *out)
-{
-    switch ((out->cols + LT_LANES - 1) / LT_LANES) {
-    case 1:
-        lt_tile(multiply, rows, 1, words, a, b, out);
-        break;
-    case 2:
-        lt_tile(multiply, rows, 2, words, a, b, out);
-        break;
-    default:
-        lt_tile(multiply, rows, 3, words, a, b, out);
-        break;
+        for (int v = 0; v < vectors; v++)
+            lt_tile_store(out, r, v, sum[r][v], v + 1 < vectors ? 0xFFFF : (__mmask16)((1u << last) - 1));
     }
 }
 
-LT_INLINE void lt_tile_any(lt_multiply multiply, int64_t words, const void *a, const void *b, const lt_gemm_out *out)
-{
-    switch (out->rows) {
-    case 1:
-        lt_tile_any_width(multiply, 1, words, a, b, out);
-        break;
-    case 2:
-        lt_tile_any_width(multiply, 2, words, a, b, out);
-        break;
-    case 3:
-        lt_tile_any_width(multiply, 3, words, a, b, out);
-        break;
-    case 4:
-        lt_tile_any_width(multiply, 4, words, a, b, out);
-        break;
-    case 5:
-        lt_tile_any_width(multiply, 5, words, a, b, out);
-        break;
-    case 6:
-        lt_tile_any_width(multiply, 6, words, a, b, out);
-        break;
-    case 7:
-        lt_tile_any_width(multiply, 7, words, a, b, out);
-        break;
-    default:
-        lt_tile_any_width(multiply, 8, words, a, b, out);
-        break;
+/* One function for each height and width (the constants make the loops disappear), and `micro`, which picks. The file
+ * that expands this has a `multiply`. */
+#define LT_TILE(rows, vectors)                                                                                         \
+    static void tile_##rows##x##vectors(int64_t words, const void *a, const void *b, const lt_gemm_out *out)           \
+    {                                                                                                                  \
+        lt_tile(multiply, rows, vectors, words, a, b, out);                                                            \
     }
-}
+#define LT_TILES(rows) LT_TILE(rows, 1) LT_TILE(rows, 2) LT_TILE(rows, 3)
+#define LT_TILE_NAMES(rows)                                                                                            \
+    {                                                                                                                  \
+        tile_##rows##x1, tile_##rows##x2, tile_##rows##x3                                                              \
+    }
+
+#define LT_MICRO_AVX512                                                                                                \
+    LT_TILES(1)                                                                                                        \
+    LT_TILES(2) LT_TILES(3) LT_TILES(4) LT_TILES(5) LT_TILES(6) LT_TILES(7) LT_TILES(8) static void micro(             \
+        int64_t words, const void *a, const void *b, const lt_gemm_out *out)                                           \
+    {                                                                                                                  \
+        static const lt_gemm_micro tiles[LT_TILE_ROWS][LT_TILE_VECTORS] = {                                            \
+            LT_TILE_NAMES(1), LT_TILE_NAMES(2), LT_TILE_NAMES(3), LT_TILE_NAMES(4),                                    \
+            LT_TILE_NAMES(5), LT_TILE_NAMES(6), LT_TILE_NAMES(7), LT_TILE_NAMES(8)};                                   \
+        tiles[out->rows - 1][(out->cols - 1) / LT_LANES](words, a, b, out);                                            \
+    }
 
 #endif

@@ -11,10 +11,7 @@ LT_INLINE __m512 multiply(__m512 acc, __m512i a, __m512i b)
     return _mm512_dpbf16_ps(acc, (__m512bh)b, (__m512bh)a);
 }
 
-static void micro(int64_t words, const void *a, const void *b, const lt_gemm_out *out)
-{
-    lt_tile_any(multiply, words, a, b, out);
-}
+LT_MICRO_AVX512
 
 LT_INLINE __m512i to_bf16(__m512 first, __m512 second)
 {
