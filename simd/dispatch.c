@@ -48,11 +48,16 @@ typedef struct kernel_set {
 
 static const kernel_set sets[] = {
     {"ref", always, lt_ref_overlay, false, {NULL, NULL}, {&lt_ref_panel_f32, &lt_ref_panel_bf16}},
-    {"avx2", has_avx2, NULL, false, {&lt_gemm_f32_avx2, &lt_gemm_bf16_avx2}, {&lt_panel_f32_avx2, &lt_panel_bf16_avx2}},
+    {"avx2",
+     has_avx2,
+     lt_avx2_overlay,
+     false,
+     {&lt_gemm_f32_avx2, &lt_gemm_bf16_avx2},
+     {&lt_panel_f32_avx2, &lt_panel_bf16_avx2}},
 #if defined(__x86_64__)
     {"avx512",
      has_avx512,
-     NULL,
+     lt_avx512_overlay,
      false,
      {&lt_gemm_f32_avx512, &lt_gemm_bf16_avx512},
      {&lt_panel_f32_avx512, &lt_panel_bf16_avx512}},

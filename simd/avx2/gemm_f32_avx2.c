@@ -78,7 +78,8 @@ LT_INLINE void tile(int rows, int vectors, int64_t words, const void *packed_a, 
     }
 
 TILES(1)
-TILES(2) TILES(3) TILES(4) TILES(5) TILES(6)
+TILES(2)
+TILES(3) TILES(4) TILES(5) TILES(6)
 
     static void micro(int64_t words, const void *a, const void *b, const lt_gemm_out *out)
 {

@@ -11,6 +11,7 @@ int main(int argc, char **argv)
     for (const char *const *name = lt_kernels_available(); *name; name++) {
         const lt_kernels *set = lt_kernels_find(*name);
         check_begin(*name);
+        check_rows(set, !quick);
         check_gemm(set, !quick);
         check_panel(set, !quick);
         printf("%-12s %9lld comparisons, %lld failures\n", *name, (long long)check_count(),
