@@ -61,8 +61,9 @@ typedef struct lt_chat_masked {
     lt_jinja_buffer text;
     lt_jinja_spans spans;       /* trained bytes of text: ascending, apart from each other, none empty */
     size_t turns;               /* assistant turns that were to be trained */
-    size_t turns_located;       /* of those: the template changes earlier text, so the turn was found by its content */
-    size_t turns_lost;          /* of those: not found at all (the template leaves the turn out); not trained */
+    size_t turns_located;       /* of those: the template treats earlier messages differently once more follow, so that
+                                 * the place was found by comparing texts */
+    size_t turns_lost;          /* of those: not found (the template leaves the turn out); not trained */
     size_t turns_without_stop;  /* of those: no stop token follows, so the model would not learn to stop */
 } lt_chat_masked;
 

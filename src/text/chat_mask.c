@@ -17,7 +17,7 @@
 
 static const char SENTINEL[] = "Qz7vTurnText0kLathe4wX";
 
-enum { ALIGN_BYTES = 16, ALIGN_BEYOND = 8 };
+enum { ALIGN_BYTES = 8 }; /* places that agree on less are not looked at */
 
 typedef struct turn {
     size_t message; /* index in the conversation */
@@ -65,6 +65,8 @@ static bool add_span(masker *m, size_t begin, size_t end, lt_error *err)
     spans->items[spans->count++] = (lt_jinja_span){begin, end};
     return true;
 }
+
+static bool is_blank(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
 
 static bool is_assistant(const json_t *message)
 {
@@ -114,7 +116,7 @@ static bool render(masker *m, size_t count, size_t replaced, bool generation_pro
     lt_jinja_options options = {.limits = m->request->limits, .now = m->request->now};
     bool ok = complete && count > 0 && lt_jinja_render(m->template, context, &options, out, &ignored);
     json_decref(context);
-    return ok;
+    return ok && out->data; /* without data nothing was ever written */
 }
 
 /* ---- where turns begin ------------------------------------------------------------------------------------------------------- */
@@ -156,7 +158,40 @@ static size_t align(const lt_jinja_buffer *whole, size_t from, const lt_jinja_bu
     return best_length >= least ? best : 0;
 }
 
-/* Finds where the model begins to write turn t; `from` is a place behind the turn before. */
+/* Where the generation prompt ends that begins at `at`. Blanks in front of it may differ: written out by another part of
+ * the template, it may be indented in another way. The whole may have only its start: a template that forbids thinking
+ * adds an empty thought, which earlier turns do not show. */
+static size_t after_header(const lt_jinja_buffer *whole, size_t at, const char *header, size_t size)
+{
+    size_t same = common_prefix(header, size, whole->data + at, whole->size - at), begin = at;
+    if (same == size)
+        return at + size;
+    while (size && is_blank(*header)) {
+        header++;
+        size--;
+    }
+    while (begin < whole->size && is_blank(whole->data[begin]))
+        begin++;
+    size_t later = common_prefix(header, size, whole->data + begin, whole->size - begin);
+    return later ? begin + later : at + same;
+}
+
+/* What a template writes at the very end of every text stands behind the generation prompt too, but not where the turn
+ * begins: compares with a text in which the turn is the sentinel, which is like nothing a template writes. */
+static bool begin_before_epilogue(masker *m, turn *t)
+{
+    const lt_jinja_buffer *prompt = &m->prompt, *whole = &m->out->text;
+    if (!render(m, t->message + 1, t->message, false, &m->probe))
+        return false;
+    size_t begin = common_prefix(prompt->data, prompt->size, m->probe.data, m->probe.size), rest = prompt->size - begin;
+    t->begin = begin;
+    return rest <= m->probe.size && rest <= whole->size && begin <= whole->size &&
+           memcmp(prompt->data + begin, m->probe.data + m->probe.size - rest, rest) == 0 &&
+           memcmp(prompt->data + begin, whole->data + whole->size - rest, rest) == 0 &&
+           memcmp(prompt->data, whole->data, begin) == 0;
+}
+
+/* Finds where the model begins to write turn t; `from` is a place behind the text of the turn before. */
 static void find_begin(masker *m, turn *t, size_t from)
 {
     const lt_jinja_buffer *whole = &m->out->text;
@@ -167,26 +202,28 @@ static void find_begin(masker *m, turn *t, size_t from)
         t->known = t->begin >= from;
         return;
     }
-    /* The generation prompt, if it is simply appended. The whole may have only the start of it: a template that forbids
-     * thinking adds an empty thought, which earlier turns do not show. */
+    /* The generation prompt, if it is simply appended to the conversation. */
     const char *header = NULL;
     size_t header_size = 0;
     if (render(m, t->message, SIZE_MAX, false, &m->plain) && is_prefix(&m->plain, &m->prompt)) {
         header = m->prompt.data + m->plain.size;
         header_size = m->prompt.size - m->plain.size;
         if (is_prefix(&m->plain, whole)) {
-            size_t rest = whole->size - m->plain.size;
-            t->begin = m->plain.size + common_prefix(header, header_size, whole->data + m->plain.size, rest);
+            t->begin = after_header(whole, m->plain.size, header, header_size);
             t->known = t->begin >= from;
             return;
         }
     }
+    if (begin_before_epilogue(m, t)) {
+        t->known = t->begin >= from;
+        return;
+    }
     t->located = true;
-    t->begin = align(whole, from, &m->prompt, header_size + ALIGN_BEYOND);
+    t->begin = align(whole, from, &m->prompt, header_size + 1);
     if (!t->begin && header) {
         size_t at = align(whole, from, &m->plain, ALIGN_BYTES);
         if (at)
-            t->begin = at + common_prefix(header, header_size, whole->data + at, whole->size - at);
+            t->begin = after_header(whole, at, header, header_size);
     }
     t->known = t->begin > 0;
 }
@@ -197,13 +234,24 @@ static const char *plain_content(const masker *m, const turn *t, size_t *size)
     const json_t *content = json_object_get(json_array_get(m->messages, t->message), "content");
     const char *text = json_string_value(content);
     *size = text ? json_string_length(content) : 0;
-    while (*size && strchr(" \n\r\t", text[*size - 1]))
+    while (*size && is_blank(text[*size - 1]))
         --*size;
-    while (*size && strchr(" \n\r\t", *text)) {
+    while (*size && is_blank(*text)) {
         text++;
         --*size;
     }
     return text;
+}
+
+/* A place behind the text of turn t, if the text stands where the turn begins; else the beginning. */
+static size_t behind_content(const masker *m, const turn *t)
+{
+    size_t size, at = t->begin;
+    const char *text = plain_content(m, t, &size);
+    const lt_jinja_buffer *whole = &m->out->text;
+    while (at < whole->size && is_blank(whole->data[at]))
+        at++;
+    return size && common_prefix(text, size, whole->data + at, whole->size - at) == size ? at + size : t->begin;
 }
 
 /* Last resort: the first place behind `from` where the turn's text stands. */
@@ -221,24 +269,40 @@ static void locate_content(masker *m, turn *t, size_t from)
 
 /* ---- where turns end --------------------------------------------------------------------------------------------------------- */
 
+/* What stands behind the last sentinel of a rendering; false when there is none. */
+static bool behind_sentinel(const lt_jinja_buffer *text, const char **behind, size_t *size)
+{
+    size_t mark = sizeof SENTINEL - 1, after = 0;
+    for (size_t at = 0; at + mark <= text->size; at++) {
+        const char *found = memmem(text->data + at, text->size - at, SENTINEL, mark);
+        if (!found)
+            break;
+        at = (size_t)(found - text->data);
+        after = at + mark;
+    }
+    *behind = text->data + after;
+    *size = text->size - after;
+    return after > 0;
+}
+
 /* Where the text of turn t ends in the whole, or 0 if that cannot be told. limit: where the next turn begins, or the end. */
 static size_t find_content_end(masker *m, const turn *t, size_t next_message, size_t limit)
 {
     const lt_jinja_buffer *whole = &m->out->text;
-    if (!render(m, next_message, t->message, next_message < m->message_count, &m->probe))
+    bool last = next_message == m->message_count;
+    const char *behind;
+    size_t size;
+    if (!render(m, next_message, t->message, !last, &m->probe) || !behind_sentinel(&m->probe, &behind, &size))
         return 0;
-    size_t mark = sizeof SENTINEL - 1, after = 0;
-    for (size_t at = 0; at + mark <= m->probe.size; at++) {
-        const char *found = memmem(m->probe.data + at, m->probe.size - at, SENTINEL, mark);
-        if (!found)
-            break;
-        at = (size_t)(found - m->probe.data);
-        after = at + mark;
-    }
-    size_t behind = m->probe.size - after;
-    if (!after || behind > limit - t->begin || memcmp(whole->data + limit - behind, m->probe.data + after, behind) != 0)
+    if (size <= limit - t->begin && memcmp(whole->data + limit - size, behind, size) == 0)
+        return limit - size;
+    /* The generation prompt may look a little different in the whole: without it, up to the next turn. */
+    if (last || !render(m, next_message, t->message, false, &m->probe) || !behind_sentinel(&m->probe, &behind, &size))
         return 0;
-    return limit - behind;
+    while (size && is_blank(behind[size - 1]))
+        size--;
+    const char *found = size >= ALIGN_BYTES ? memmem(whole->data + t->begin, limit - t->begin, behind, size) : NULL;
+    return found ? (size_t)(found - whole->data) : 0;
 }
 
 /* The end of the trained bytes of turn t: behind its stop token, if it has one. */
@@ -280,7 +344,7 @@ static void learn_stop(masker *m)
         size_t end = content_end ? lt_chat_stop_follows(&m->stops, m->out->text.data, content_end, limit) : 0;
         if (!end)
             continue;
-        while (strchr(" \n\r\t", m->out->text.data[content_end]))
+        while (is_blank(m->out->text.data[content_end]))
             content_end++;
         lt_chat_stop_learn(&m->stops, m->out->text.data, content_end, end - content_end);
         return;
@@ -301,7 +365,7 @@ static bool derive(masker *m, size_t first_trained, lt_error *err)
         if (!t->known)
             locate_content(m, t, from);
         if (t->known)
-            from = t->begin;
+            from = behind_content(m, t);
         calls |= has_tool_calls(json_array_get(m->messages, t->message));
     }
     if (calls)

@@ -30,7 +30,7 @@ typedef enum lt_jnode_kind {
     LT_JN_CONDITION, /* a if b else c (c may be NULL) */
     LT_JN_ATTRIBUTE, /* a.name */
     LT_JN_ITEM,      /* a[b] */
-    LT_JN_SLICE,     /* a:b:c, any NULL; only as b of LT_JN_ITEM or inside its tuple */
+    LT_JN_SLICE,     /* a:b:c, any NULL; only as b of LT_JN_ITEM */
     LT_JN_CALL,      /* a(arguments) */
     LT_JN_FILTER,    /* a|name(arguments); a NULL: the text of the block around */
     LT_JN_TEST,      /* a is name(arguments) */

@@ -234,8 +234,7 @@ static int64_t slice_bound(lt_jrun *run, lt_jv bound, int64_t fallback, int64_t 
     return v < low ? low : v > high ? high : v;
 }
 
-void lt_jinja_slice_indices(lt_jrun *run, int64_t length, lt_jv start, lt_jv stop, lt_jv step, int64_t *first,
-                            int64_t *stride, int64_t *count)
+lt_jslice lt_jinja_slice_indices(lt_jrun *run, int64_t length, lt_jv start, lt_jv stop, lt_jv step)
 {
     int64_t by = is_absent(step) ? 1 : lt_jv_to_int(run, step, "a slice step");
     if (by == 0)
@@ -245,23 +244,22 @@ void lt_jinja_slice_indices(lt_jrun *run, int64_t length, lt_jv start, lt_jv sto
     int64_t low = by < 0 ? -1 : 0, high = by < 0 ? length - 1 : length;
     int64_t from = slice_bound(run, start, by < 0 ? high : low, length, low, high);
     int64_t to = slice_bound(run, stop, by < 0 ? low : high, length, low, high);
-    *first = from;
-    *stride = by;
-    *count = 0;
+    lt_jslice slice = {from, to, by, 0};
     if (by > 0 && from < to)
-        *count = (to - from - 1) / by + 1;
+        slice.count = (to - from - 1) / by + 1;
     else if (by < 0 && to < from)
-        *count = (from - to - 1) / -by + 1;
+        slice.count = (from - to - 1) / -by + 1;
+    return slice;
 }
 
-static lt_jv slice_string(lt_jrun *run, lt_jv value, int64_t first, int64_t step, int64_t count)
+static lt_jv slice_string(lt_jrun *run, lt_jv value, lt_jslice slice)
 {
-    if (count == 0)
+    if (slice.count == 0)
         return lt_jv_part(value, 0, 0);
-    if (step == 1) {
-        size_t begin = byte_of(run, value, first);
+    if (slice.step == 1) {
+        size_t begin = byte_of(run, value, slice.first);
         lt_jv rest = lt_jv_part(value, begin, value.size);
-        return lt_jv_part(rest, 0, count == lt_jv_length(rest) ? rest.size : byte_of(run, rest, count));
+        return lt_jv_part(rest, 0, slice.count == lt_jv_length(rest) ? rest.size : byte_of(run, rest, slice.count));
     }
     /* Whole characters, found once: positions of all of them. */
     int64_t length = lt_jv_length(value);
@@ -275,8 +273,8 @@ static lt_jv slice_string(lt_jrun *run, lt_jv value, int64_t first, int64_t step
     }
     at[length] = value.size;
     lt_jtext text = {0};
-    for (int64_t i = 0; i < count; i++) {
-        int64_t c = first + i * step;
+    for (int64_t i = 0; i < slice.count; i++) {
+        int64_t c = slice.first + i * slice.step;
         lt_jtext_add(run, &text, value.text + at[c], at[c + 1] - at[c]);
     }
     lt_jv result = lt_jtext_value(&text);
@@ -284,15 +282,15 @@ static lt_jv slice_string(lt_jrun *run, lt_jv value, int64_t first, int64_t step
     return result;
 }
 
-static lt_jv slice_range(lt_jrun *run, const lt_jv_range *from, int64_t first, int64_t stride, int64_t count)
+static lt_jv slice_range(lt_jrun *run, const lt_jv_range *from, lt_jslice slice)
 {
     lt_jv_range *range = lt_jinja_alloc(run, sizeof *range);
-    int64_t begin, by, stop;
-    if (__builtin_mul_overflow(first, from->step, &begin) || __builtin_add_overflow(begin, from->start, &begin) ||
-        __builtin_mul_overflow(from->step, stride, &by) || __builtin_mul_overflow(by, count, &stop) ||
-        __builtin_add_overflow(stop, begin, &stop))
+    int64_t start, stop, step;
+    if (__builtin_mul_overflow(slice.first, from->step, &start) || __builtin_add_overflow(start, from->start, &start) ||
+        __builtin_mul_overflow(slice.stop, from->step, &stop) || __builtin_add_overflow(stop, from->start, &stop) ||
+        __builtin_mul_overflow(from->step, slice.step, &step))
         lt_jinja_raise(run, "the bounds of a range do not fit in 64 bits");
-    *range = (lt_jv_range){begin, stop, by, count};
+    *range = (lt_jv_range){start, stop, step, slice.count};
     return (lt_jv){.type = LT_JV_RANGE, .range = range};
 }
 
@@ -302,20 +300,18 @@ lt_jv lt_jinja_slice(lt_jrun *run, lt_jv value, lt_jv start, lt_jv stop, lt_jv s
         lt_jinja_raise(run, "%s", value.undefined->message);
     if (value.type != LT_JV_STRING && value.type != LT_JV_LIST && value.type != LT_JV_TUPLE && value.type != LT_JV_RANGE)
         lt_jinja_raise(run, "'%s' object cannot be sliced", lt_jv_type_name(value));
-    int64_t first, stride, count;
-    lt_jinja_slice_indices(run, lt_jv_length(value), start, stop, step, &first, &stride, &count);
+    lt_jslice slice = lt_jinja_slice_indices(run, lt_jv_length(value), start, stop, step);
     if (value.type == LT_JV_STRING)
-        return slice_string(run, value, first, stride, count);
-    if (value.type == LT_JV_RANGE) {
-        return slice_range(run, value.range, first, stride, count);
-    }
+        return slice_string(run, value, slice);
+    if (value.type == LT_JV_RANGE)
+        return slice_range(run, value.range, slice);
     lt_jv_list *list = lt_jv_list_new(run, 0);
-    if (stride == 1 && count) { /* lists never change, so the items can be shared */
-        list->items = value.list->items + first;
-        list->count = list->capacity = count;
+    if (slice.step == 1 && slice.count) { /* lists never change, so the items can be shared */
+        list->items = value.list->items + slice.first;
+        list->count = list->capacity = slice.count;
     } else {
-        for (int64_t i = 0; i < count; i++)
-            lt_jv_list_add(run, list, value.list->items[first + i * stride]);
+        for (int64_t i = 0; i < slice.count; i++)
+            lt_jv_list_add(run, list, value.list->items[slice.first + i * slice.step]);
     }
     return value.type == LT_JV_LIST ? lt_jv_from_list(list) : lt_jv_tuple(list);
 }

@@ -84,9 +84,11 @@ lt_jv lt_jinja_get_item(lt_jrun *run, lt_jv value, lt_jv key);
 lt_jv lt_jinja_find_attribute(lt_jrun *run, lt_jv value, const char *name, size_t size);
 /* value[start:stop:step]; parts may be LT_JV_MISSING or none. */
 lt_jv lt_jinja_slice(lt_jrun *run, lt_jv value, lt_jv start, lt_jv stop, lt_jv step);
-/* Python's slice.indices: the first index, the step and the number of items for a sequence of `length`. */
-void lt_jinja_slice_indices(lt_jrun *run, int64_t length, lt_jv start, lt_jv stop, lt_jv step, int64_t *first,
-                            int64_t *stride, int64_t *count);
+/* Python's slice.indices: where a slice of a sequence of `length` begins and stops, and how many items it has. */
+typedef struct lt_jslice {
+    int64_t first, stop, step, count;
+} lt_jslice;
+lt_jslice lt_jinja_slice_indices(lt_jrun *run, int64_t length, lt_jv start, lt_jv stop, lt_jv step);
 
 /* Calls a macro, method, function …; raises for anything else. */
 lt_jv lt_jinja_call(lt_jrun *run, lt_jv callee, const lt_jargs *args);

@@ -93,6 +93,19 @@ static bool dicts_equal(lt_jrun *run, lt_jv_dict *a, lt_jv_dict *b)
     return true;
 }
 
+/* keys() and items() are compared like sets, values() not at all. */
+static bool views_equal(lt_jrun *run, const lt_jv_view *a, const lt_jv_view *b)
+{
+    if (a->kind != b->kind || a->kind == LT_JV_VALUES || a->dict->count != b->dict->count)
+        return a == b;
+    for (int64_t i = 0; i < a->dict->count; i++) {
+        const lt_jv *other = lt_jv_dict_get(run, b->dict, a->dict->entries[i].key);
+        if (!other || (a->kind == LT_JV_ITEMS && !lt_jv_equal(run, a->dict->entries[i].value, *other)))
+            return false;
+    }
+    return true;
+}
+
 bool lt_jv_equal(lt_jrun *run, lt_jv a, lt_jv b)
 {
     lt_jinja_charge(run, 1);
@@ -115,6 +128,9 @@ bool lt_jv_equal(lt_jrun *run, lt_jv a, lt_jv b)
         break;
     case LT_JV_DICT:
         equal = a.dict == b.dict || dicts_equal(run, a.dict, b.dict);
+        break;
+    case LT_JV_VIEW:
+        equal = views_equal(run, a.view, b.view);
         break;
     case LT_JV_RANGE:
         equal = a.range->count == b.range->count &&

@@ -14,11 +14,8 @@ static lt_jv eval_name(lt_jrun *run, lt_jactivation *act, const lt_jnode *node)
 static lt_jv eval_sequence(lt_jrun *run, lt_jactivation *act, const lt_jnode *node)
 {
     lt_jv_list *list = lt_jv_list_new(run, node->list.count);
-    for (const lt_jnode *item = node->list.first; item; item = item->next) {
-        /* A slice among the parts of a subscript is no value of its own; nothing has an item of that name. */
-        lt_jv value = item->kind == LT_JN_SLICE ? lt_jv_none() : lt_jeval(run, act, item);
-        lt_jv_list_add(run, list, value);
-    }
+    for (const lt_jnode *item = node->list.first; item; item = item->next)
+        lt_jv_list_add(run, list, lt_jeval(run, act, item));
     return node->kind == LT_JN_LIST ? lt_jv_from_list(list) : lt_jv_tuple(list);
 }
 
@@ -119,6 +116,11 @@ static void spread_keywords(lt_jrun *run, lt_jv value, lt_jargs *out, int64_t *c
         const lt_jv_entry *entry = &value.dict->entries[i];
         if (entry->key.type != LT_JV_STRING)
             lt_jinja_raise(run, "keywords must be strings");
+        for (int64_t k = 0; k < out->keyword_count; k++) {
+            lt_jinja_charge(run, 1);
+            if (lt_jv_same(out->keywords[k].name, entry->key))
+                lt_jinja_raise(run, "two values for the keyword argument %s", lt_jv_brief(run, entry->key));
+        }
         if (out->keyword_count == *capacity)
             out->keywords = lt_jinja_grow(run, out->keywords, out->keyword_count, capacity, sizeof *out->keywords);
         out->keywords[out->keyword_count++] = (lt_jkeyword){entry->key, entry->value};

@@ -21,7 +21,6 @@ static bool next_character(lt_jrun *run, lt_jv_iterator *it, lt_jv *item)
     int size;
     lt_juni_decode(it->source.text + at, it->source.size - at, &size);
     *item = lt_jv_string(it->source.text + at, (size_t)size);
-    item->markup = it->source.markup;
     it->index += size;
     return true;
 }

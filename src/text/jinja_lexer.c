@@ -130,7 +130,8 @@ static void read_comment(lexer *lx)
             return;
         }
     }
-    lt_jinja_raise(lx->run, "a comment {# is not closed with #}");
+    if (lx->at < lx->n) /* jinja2 lets it pass when nothing at all follows */
+        lt_jinja_raise(lx->run, "a comment {# is not closed with #}");
 }
 
 static void read_raw(lexer *lx)
@@ -150,7 +151,8 @@ static void read_raw(lexer *lx)
         advance(lx, end);
         return;
     }
-    lt_jinja_raise(lx->run, "{%% raw %%} is not closed with {%% endraw %%}");
+    if (begin < lx->n)
+        lt_jinja_raise(lx->run, "{%% raw %%} is not closed with {%% endraw %%}");
 }
 
 static bool is_digit(char c) { return c >= '0' && c <= '9'; }

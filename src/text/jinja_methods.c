@@ -6,9 +6,8 @@
 
 static lt_jv list_index(lt_jrun *run, lt_jv self, const lt_jv *a)
 {
-    int64_t first, step, count;
-    lt_jinja_slice_indices(run, self.list->count, a[1], a[2], lt_jv_missing(), &first, &step, &count);
-    for (int64_t i = first; i < first + count; i++)
+    lt_jslice slice = lt_jinja_slice_indices(run, self.list->count, a[1], a[2], lt_jv_missing());
+    for (int64_t i = slice.first; i < slice.first + slice.count; i++)
         if (lt_jv_equal(run, self.list->items[i], a[0]))
             return lt_jv_int(i);
     lt_jinja_raise(run, "%s is not in the %s", lt_jv_brief(run, a[0]), lt_jv_type_name(self));

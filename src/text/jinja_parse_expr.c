@@ -234,6 +234,9 @@ static lt_jnode *parse_subscript(lt_jparser *p, lt_jnode *node)
     lt_jparse_expect_op(p, "]");
     if (parts.count == 1)
         return binary(p, LT_JN_ITEM, line, node, parts.first);
+    for (const lt_jnode *part = parts.first; part; part = part->next)
+        if (part->kind == LT_JN_SLICE)
+            lt_jparse_fail(p, line, "a slice cannot be one of several subscripts");
     lt_jnode *tuple = lt_jparse_node(p, LT_JN_TUPLE, line);
     tuple->list = parts;
     return binary(p, LT_JN_ITEM, line, node, tuple);

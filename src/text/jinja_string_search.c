@@ -33,11 +33,11 @@ static int64_t find_last(lt_jrun *run, lt_jv s, lt_jv part)
  * start is beyond the end (where nothing is found, not even ''). */
 static lt_jv window(lt_jrun *run, lt_jv s, lt_jv start, lt_jv end, int64_t *first)
 {
-    int64_t step, count, length = lt_jv_length(s);
+    int64_t length = lt_jv_length(s);
     *first = 0;
     if (start.type == LT_JV_MISSING && end.type == LT_JV_MISSING)
         return s;
-    lt_jinja_slice_indices(run, length, start, end, lt_jv_missing(), first, &step, &count);
+    *first = lt_jinja_slice_indices(run, length, start, end, lt_jv_missing()).first;
     if (lt_jv_is_integral(start) && lt_jv_integral(start) > length)
         *first = -1;
     return lt_jinja_slice(run, s, start, end, lt_jv_missing());
@@ -187,7 +187,7 @@ static lt_jv_list *split_spaces(lt_jrun *run, lt_jv s, int64_t count)
     for (lt_jv rest = lt_jstr_strip(run, s, none, true, false); rest.size; count--) {
         size_t end = 0, at = 0;
         if (count == 0) {
-            lt_jv_list_add(run, parts, lt_jstr_strip(run, rest, none, false, true));
+            lt_jv_list_add(run, parts, rest);
             break;
         }
         while (at < rest.size && !lt_juni_is_space(lt_jstr_next(rest, &at)))
@@ -227,7 +227,7 @@ static lt_jv_list *rsplit_spaces(lt_jrun *run, lt_jv s, int64_t count)
     lt_jv none = lt_jv_none();
     for (lt_jv rest = lt_jstr_strip(run, s, none, false, true); rest.size; count--) {
         if (count == 0) {
-            lt_jv_list_add(run, parts, lt_jstr_strip(run, rest, none, true, false));
+            lt_jv_list_add(run, parts, rest);
             break;
         }
         size_t begin = rest.size;
