@@ -2,7 +2,6 @@
 .PHONY: test-cli
 test-cli: $(BUILD)/lathe $(BUILD)/tests/cli/helper
 	CC='$(CC)' LT_TEST_CFLAGS='$(SANITIZE)' tests/cli/run $(BUILD)/lathe $(BUILD)/tests/cli/helper $(ARGS)
-test: test-cli
 
 $(BUILD)/tests/cli/helper: tests/cli/helper.c Makefile
 	@mkdir -p $(@D)
