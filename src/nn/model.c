@@ -1,5 +1,7 @@
 #include "nn/model.h"
 
+#include "nn/config_tensors.h"
+
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,20 +61,11 @@ static bool open_linear(lt_model *m, lt_linear_slot slot, int64_t layer, lt_line
     return !c->linear_bias[slot] || open_vector(m, name, linear->N, &linear->bias, err);
 }
 
-static int64_t norm_width(const lt_config *c, lt_norm_slot slot)
-{
-    if (slot == LT_NORM_Q)
-        return c->qk_norm_whole ? c->H * c->D : c->D;
-    if (slot == LT_NORM_K)
-        return c->qk_norm_whole ? c->K * c->D : c->D;
-    return c->C;
-}
-
 static bool open_block(lt_model *m, int64_t layer, lt_error *err)
 {
     lt_block *block = &m->blocks[layer];
     for (int slot = 0; slot < LT_NORM_SLOTS; slot++)
-        if (!open_norm(m, m->config.norm_name[slot], layer, norm_width(&m->config, slot), &block->norm[slot], err))
+        if (!open_norm(m, m->config.norm_name[slot], layer, lt_config_norm_width(&m->config, slot), &block->norm[slot], err))
             return false;
     for (int slot = 0; slot < LT_LINEAR_SLOTS; slot++)
         if (!open_linear(m, (lt_linear_slot)slot, layer, &block->linear[slot], err))
@@ -85,7 +78,7 @@ static int64_t vector_bytes(const lt_config *c)
 {
     int64_t per_block = 0;
     for (int slot = 0; slot < LT_NORM_SLOTS; slot++)
-        per_block += 2 * lt_align_up(norm_width(c, slot) * (int64_t)sizeof(float));
+        per_block += 2 * lt_align_up(lt_config_norm_width(c, slot) * (int64_t)sizeof(float));
     for (int slot = 0; slot < LT_LINEAR_SLOTS; slot++)
         per_block += lt_align_up(lt_config_linear_out(c, (lt_linear_slot)slot) * (int64_t)sizeof(float));
     return c->L * per_block + 2 * lt_align_up(c->C * (int64_t)sizeof(float));
@@ -95,6 +88,9 @@ static bool open_ends(lt_model *m, lt_error *err)
 {
     const lt_config *c = &m->config;
     char name[2 * LT_NAME_MAX];
+    if (!c->head_name[0])
+        return lt_error_set(err, LT_ERR_UNSUPPORTED, "%s: %s has no language-model head; the ForCausalLM form of the model is what can be used",
+                            m->path, c->architecture);
     layer_name(name, c->embed_name, 0, ".weight");
     if (!lt_weights_find(m->weights, name, c->V, c->C, &m->embed.weight, err))
         return false;
@@ -275,25 +271,10 @@ int64_t lt_model_lowest_trained(lt_model *m)
     return lt_embed_trained(&m->embed) ? 0 : lowest;
 }
 
-static void count_linear(lt_linear *linear, int64_t block, lt_linear_slot slot, void *context)
-{
-    int64_t *total = context;
-    (void)block;
-    if (slot != LT_LINEAR_SLOTS)
-        *total += linear->N * linear->K + (linear->bias ? linear->N : 0);
-}
-
 int64_t lt_model_parameter_count(const lt_model *m)
 {
-    const lt_config *c = &m->config;
-    int64_t total = c->V * c->C * (c->tied_head ? 1 : 2);
-    lt_model_each_linear((lt_model *)m, count_linear, &total);
-    for (int64_t l = 0; l < c->L; l++)
-        for (int slot = 0; slot < LT_NORM_SLOTS; slot++) {
-            const lt_norm *norm = &m->blocks[l].norm[slot];
-            total += norm->weight ? norm->width * (norm->bias ? 2 : 1) : 0;
-        }
-    return total + (m->final_norm.weight ? c->C * (m->final_norm.bias ? 2 : 1) : 0);
+    int64_t elements = 0; /* a configuration that was opened can be counted */
+    return lt_config_parameter_count(&m->config, &elements, NULL) ? elements : 0;
 }
 
 int64_t lt_model_widest(const lt_model *m)
