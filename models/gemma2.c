@@ -12,7 +12,7 @@ const lt_family lt_family_gemma2 = {
     .norm = LT_NORM_RMS_PLUS_ONE,
     .norm_epsilon = 1e-6,
     .activation = "gelu_pytorch_tanh",
-    .scales = {{LT_SCALE_EMBEDDING_SQRT},
+    .scales = {{LT_SCALE_EMBEDDING_SQRT, NULL, 0},
                {LT_SCALE_ATTENTION_RSQRT, "query_pre_attn_scalar", 256},
                {LT_SCALE_ATTENTION_SOFTCAP, "attn_logit_softcapping", 50},
                {LT_SCALE_LOGIT_SOFTCAP, "final_logit_softcapping", 30}},

@@ -14,7 +14,7 @@ const lt_family lt_family_gemma3 = {
     .norm_epsilon = 1e-6,
     .activation = "gelu_pytorch_tanh",
     .rope = LT_ROPE_RULE_LOCAL_GLOBAL,
-    .scales = {{LT_SCALE_EMBEDDING_SQRT},
+    .scales = {{LT_SCALE_EMBEDDING_SQRT, NULL, 0},
                {LT_SCALE_ATTENTION_RSQRT, "query_pre_attn_scalar", 256},
                {LT_SCALE_ATTENTION_SOFTCAP, "attn_logit_softcapping", 0},
                {LT_SCALE_LOGIT_SOFTCAP, "final_logit_softcapping", 0}},

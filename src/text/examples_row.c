@@ -308,8 +308,10 @@ static bool split_strings(maker *m)
     if (differ && same > 0 && a[same - 1] == ' ')
         same--;
     json_t *parts[3] = {json_stringn(a, same), json_stringn(a + same, na - same), json_stringn(b + same, nb - same)};
-    return keep(m, &m->out->prompt, parts[0]) & keep(m, &m->out->answer[0], parts[1]) &
-           keep(m, &m->out->answer[1], parts[2]);
+    /* All three are handed over, whatever becomes of the others. */
+    bool prompt = keep(m, &m->out->prompt, parts[0]), chosen = keep(m, &m->out->answer[0], parts[1]),
+         rejected = keep(m, &m->out->answer[1], parts[2]);
+    return prompt && chosen && rejected;
 }
 
 static bool starts_with_the_user(const lt_json *at)
