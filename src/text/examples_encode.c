@@ -46,33 +46,40 @@ static size_t special_length(void *context, const char *text, size_t n)
 
 static const char probe_name[] = "lathe_probe_call";
 
-/* Whether a turn with a tool call renders, and with the call in it. */
-static bool probe_calls(const lt_chat *chat, bool with_id, bool *shown)
+/* Whether a turn with a tool call in this form shows the call. */
+static bool shows_call(const lt_chat *chat, const lt_examples_row_options *form)
 {
+    json_t *arguments = form->call_string_arguments ? json_string("{}") : json_object();
     json_t *call =
-        json_pack("{s:s,s:{s:s,s:{s:s}}}", "type", "function", "function", "name", probe_name, "arguments", "a", "b");
-    if (call && with_id)
+        json_pack("{s:s,s:{s:s,s:o}}", "type", "function", "function", "name", probe_name, "arguments", arguments);
+    if (call && form->call_ids)
         json_object_set_new(call, "id", json_string("call00000"));
-    json_t *messages = json_pack("[{s:s,s:s},{s:s,s:s,s:[o]}]", "role", "user", "content", "a", "role", "assistant",
-                                 "content", "", "tool_calls", call);
+    json_t *messages = json_pack("[{s:s,s:s},{s:s,s:s?,s:[o]}]", "role", "user", "content", "a", "role", "assistant",
+                                 "content", form->call_null_content ? NULL : "", "tool_calls", call);
     lt_jinja_buffer text = {0};
     lt_error unused;
-    bool ok = messages && lt_chat_render(chat, &(lt_chat_request){.messages = messages}, &text, &unused);
-    *shown = ok && memmem(text.data, text.size, probe_name, strlen(probe_name));
+    bool ok = messages && lt_chat_render(chat, &(lt_chat_request){.messages = messages}, &text, &unused) &&
+              memmem(text.data, text.size, probe_name, strlen(probe_name));
     lt_jinja_buffer_free(&text);
     json_decref(messages);
     return ok;
 }
 
+/* Templates differ in what they take a tool call to be: the first form that this one shows is used. */
 static void learn_template(lt_examples_encoder *e)
 {
-    bool shown;
-    e->row_options.has_template = e->options.chat != NULL;
-    if (!e->options.chat)
-        return;
-    if (!probe_calls(e->options.chat, false, &shown) && probe_calls(e->options.chat, true, &shown))
-        e->row_options.call_ids = true;
-    e->row_options.calls_as_text = !shown;
+    e->row_options = (lt_examples_row_options){.has_template = e->options.chat != NULL};
+    for (int form = 0; form < 8 && e->options.chat; form++) {
+        lt_examples_row_options tried = {.has_template = true,
+                                         .call_ids = form & 1,
+                                         .call_null_content = form & 2,
+                                         .call_string_arguments = form & 4};
+        if (shows_call(e->options.chat, &tried)) {
+            e->row_options = tried;
+            return;
+        }
+    }
+    e->row_options.calls_as_text = true;
 }
 
 /* ---- life ---- */

@@ -5,6 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The JSON value that a string holds, or NULL. */
+static json_t *parse(const json_t *string)
+{
+    return json_loadb(json_string_value(string), json_string_length(string), JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL,
+                      NULL);
+}
+
 /* ---- content ---- */
 
 static bool part_text(const lt_json *part, const json_t **text, lt_error *err)
@@ -104,32 +111,45 @@ static const struct {
     {"tool", "tool"},     {"observation", "tool"}, {"function_response", "tool"}, {"function_call", "assistant"},
 };
 
-/* One {"name", "arguments"} as an OpenAI tool call; arguments in a string are parsed. */
-static json_t *tool_call(const json_t *call)
+/* A call's arguments, which the row gives as a value or as JSON in a string, in the form that is wanted. New reference.
+ */
+static json_t *call_arguments(json_t *given, const lt_examples_row_options *options)
 {
-    json_t *arguments = json_object_get(call, "arguments"), *parsed = NULL;
-    if (!json_is_string(json_object_get(call, "name")))
+    if (options->call_string_arguments == json_is_string(given) && given)
+        return json_incref(given);
+    if (!options->call_string_arguments) {
+        json_t *parsed = given ? parse(given) : json_object();
+        return parsed ? parsed : json_incref(given);
+    }
+    char *text = given ? json_dumps(given, JSON_ENCODE_ANY) : NULL;
+    json_t *string = json_string(text ? text : "{}");
+    free(text);
+    return string;
+}
+
+/* One {"name", "arguments"} as an OpenAI tool call. */
+static json_t *tool_call(const json_t *call, const lt_examples_row_options *options)
+{
+    json_t *name = json_object_get(call, "name");
+    if (!json_is_string(name))
         return NULL;
-    if (json_is_string(arguments))
-        parsed = json_loadb(json_string_value(arguments), json_string_length(arguments),
-                            JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
-    json_t *used = parsed ? parsed : arguments ? json_incref(arguments) : json_object();
-    return json_pack("{s:s,s:{s:O,s:o}}", "type", "function", "function", "name", json_object_get(call, "name"),
-                     "arguments", used);
+    return json_pack("{s:s,s:{s:O,s:o}}", "type", "function", "function", "name", name, "arguments",
+                     call_arguments(json_object_get(call, "arguments"), options));
 }
 
 /* The turn of a function_call, or NULL when its text is no call. */
-static json_t *call_message(const json_t *text)
+static json_t *call_message(const json_t *text, const lt_examples_row_options *options)
 {
-    json_t *call =
-        json_loadb(json_string_value(text), json_string_length(text), JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
-    json_t *calls = json_array();
+    json_t *call = parse(text), *calls = json_array();
     bool ok = calls && (json_is_object(call) || json_array_size(call) > 0);
     for (size_t i = 0; ok && i < (json_is_object(call) ? 1 : json_array_size(call)); i++) {
-        json_t *one = tool_call(json_is_object(call) ? call : json_array_get(call, i));
+        json_t *one = tool_call(json_is_object(call) ? call : json_array_get(call, i), options);
         ok = one && !json_array_append_new(calls, one);
     }
-    json_t *message = ok ? json_pack("{s:s,s:s,s:O}", "role", "assistant", "content", "", "tool_calls", calls) : NULL;
+    json_t *content = options->call_null_content ? json_null() : json_string("");
+    json_t *message =
+        ok ? json_pack("{s:s,s:O,s:O}", "role", "assistant", "content", content, "tool_calls", calls) : NULL;
+    json_decref(content);
     json_decref(call);
     json_decref(calls);
     return message;
@@ -158,7 +178,7 @@ static json_t *sharegpt_message(const lt_json *at, const lt_json *from, const lt
         return NULL;
     bool is_call = !strcmp(name, "function_call") && !options->calls_as_text;
     json_t *message =
-        is_call ? call_message(value.value) : json_pack("{s:s,s:O}", "role", role, "content", value.value);
+        is_call ? call_message(value.value, options) : json_pack("{s:s,s:O}", "role", role, "content", value.value);
     if (!message && is_call)
         lt_json_error(&value, err, LT_ERR_FORMAT,
                       "expected a call as JSON, {\"name\", \"arguments\"} or a list of them, found \"%.100s\"", unused);
@@ -251,7 +271,7 @@ bool lt_examples_tools(const lt_json *at, bool wrap, json_t **tools, lt_error *e
         text = json_string_value(given);
         if (!text[strspn(text, " \t\r\n")])
             return true;
-        parsed = json_loadb(text, json_string_length(given), JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+        parsed = parse(given);
         if (!parsed)
             return lt_json_error(at, err, LT_ERR_FORMAT, "expected a list of tools as JSON, found \"%.100s\"", text);
         given = parsed;

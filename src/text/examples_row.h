@@ -38,9 +38,12 @@ typedef struct lt_examples_row {
 } lt_examples_row;
 
 typedef struct lt_examples_row_options {
-    bool has_template;  /* instruction rows become conversations */
-    bool calls_as_text; /* function_call turns keep their text: the template would not show tool_calls */
-    bool call_ids;      /* ShareGPT calls and their results get ids: the template asks for them */
+    bool has_template; /* instruction rows become conversations */
+    /* What the template wants of the tool calls that ShareGPT's turns become: */
+    bool calls_as_text;         /* it shows no calls: the turn keeps its text */
+    bool call_ids;              /* calls and their results have ids */
+    bool call_null_content;     /* the turn's content is null, not "" */
+    bool call_string_arguments; /* arguments are a string that holds JSON */
 } lt_examples_row_options;
 
 /* Not for rows of token ids. *out is owned: free it with lt_examples_row_free. Errors name file, line and field. */

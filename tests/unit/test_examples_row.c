@@ -159,6 +159,16 @@ Test(examples_row, sharegpt_turns_become_messages_with_tool_calls)
                 "\"call00000\"}]}");
 }
 
+Test(examples_row, calls_take_the_form_that_the_template_wants)
+{
+    expect_with("{\"conversations\":[{\"from\":\"function_call\",\"value\":\"{\\\"name\\\":\\\"f\\\",\\\"arguments\\\":"
+                "{\\\"x\\\":1}}\"}]}",
+                (lt_examples_row_options){.call_null_content = true, .call_string_arguments = true},
+                "{\"prompt\":[],\"answer\":[{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"type\":"
+                "\"function\",\"function\":{\"name\":"
+                "\"f\",\"arguments\":\"{\\\"x\\\": 1}\"}}]}]}");
+}
+
 Test(examples_row, preferences_come_in_many_forms)
 {
     expect("{\"prompt\":\"p\",\"chosen\":\" c\",\"rejected\":\" r\",\"margin\":2}",
