@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Compares lathe's examples (token ids, mask of what is trained) with transformers and TRL on real data.
 
+    make build/examples_probe
     scripts/check_examples.py [--rows N] MODEL DATA...
 
 MODEL is a folder with a tokenizer and, for conversations, a chat template; needs transformers and trl. Checked are
@@ -23,15 +24,6 @@ from trl.data_utils import common_prefix_length, extract_prompt
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SPEAKERS = {"human": "user", "gpt": "assistant", "system": "system", "observation": "tool"}
-
-
-def build_driver(folder):
-    flags = subprocess.check_output(["pkg-config", "--cflags", "--libs", "libzstd", "libpcre2-8", "libutf8proc", "jansson",
-                                     "yaml-0.1", "libxxhash"], text=True).split()
-    driver = os.path.join(folder, "check_examples")
-    subprocess.check_call(["cc", "-std=gnu11", "-O2", "-D_GNU_SOURCE", "-I" + ROOT + "/src", "-I" + ROOT, "-fopenmp",
-                           ROOT + "/scripts/check_examples.c", ROOT + "/build/liblathe.a", *flags, "-lm", "-lpthread", "-o", driver])
-    return driver
 
 
 def read_rows(path):
@@ -176,13 +168,12 @@ class Checker:
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--rows", type=int, default=300)
-    parser.add_argument("--driver", help="a check_examples that is built already")
+    parser.add_argument("--probe", default=os.path.join(ROOT, "build", "examples_probe"))
     parser.add_argument("model")
     parser.add_argument("data", nargs="+")
     options = parser.parse_args()
     failed = False
     with tempfile.TemporaryDirectory() as folder:
-        driver = options.driver or build_driver(folder)
         for path in options.data:
             rows = read_rows(path)[: options.rows]
             small = os.path.join(folder, "rows.jsonl")
@@ -190,7 +181,7 @@ def main():
                 for row in rows:
                     f.write(json.dumps(row, ensure_ascii=False) + "\n")
             mapped = ["prompt", "question", "completion", "answer"] if "question" in rows[0] else []
-            ran = subprocess.run([driver, options.model, small, *mapped], capture_output=True, text=True)
+            ran = subprocess.run([options.probe, options.model, small, *mapped], capture_output=True, text=True)
             checker = Checker(options.model)
             print(f"{os.path.basename(path)} with {os.path.basename(options.model.rstrip('/'))}: {ran.stderr.strip()}")
             if ran.returncode:

@@ -1,5 +1,5 @@
 /* Prints the examples of a data file as JSON lines, for check_examples.py:
- *     check_examples MODEL DATA [max_length N] [everything 1] [prompt NAME] [completion NAME] [accept BITS] [by
+ *     examples_probe MODEL DATA [max_length N] [everything 1] [prompt NAME] [completion NAME] [accept BITS] [by
  * line|paragraph] */
 #include <inttypes.h>
 #include <stdio.h>
