@@ -26,7 +26,7 @@ asan:
 FUZZ_SECONDS ?= 10
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 fuzz:
-	$(MAKE) BUILD=build-fuzz CC=clang OPT='-O1 -g' SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=undefined -fsanitize=fuzzer-no-link' \
+	$(MAKE) BUILD=build-fuzz CC=clang OPT='-O1 -g' SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=undefined -fsanitize=fuzzer-no-link' SIMD_SANITIZE= \
 	  $(FUZZ_SRC:tests/fuzz/%.c=build-fuzz/%)
 	@for t in $(FUZZ_SRC:tests/fuzz/%.c=%); do \
 	  mkdir -p build-fuzz/corpus/$$t; \
