@@ -155,10 +155,38 @@ static char *with_wide_integers_as_reals(const char *text, size_t size, size_t *
     return out;
 }
 
+/* A value takes up to a hundred times the memory of its text ("[],"), so their number is limited as well: the memory of
+ * a hostile row stays within a few hundred megabytes. */
+enum { LARGE_ROW_BYTES = 1 << 18, LISTS_MAX = 1 << 18, VALUES_MAX = 1 << 23 };
+
+static bool check_value_count(const lt_dataset *d, const lt_dataset_piece *piece, lt_error *err)
+{
+    size_t lists = 0, commas = 0;
+    bool in_string = false;
+    for (size_t i = 0; i < piece->size && piece->size > LARGE_ROW_BYTES; i++) {
+        char c = piece->data[i];
+        if (in_string && c == '\\')
+            i++;
+        else if (c == '"')
+            in_string = !in_string;
+        else if (!in_string) {
+            lists += c == '[' || c == '{';
+            commas += c == ',';
+        }
+    }
+    if (lists > LISTS_MAX || commas > VALUES_MAX)
+        return lt_error_set(err, LT_ERR_FORMAT,
+                            "%s:%lld: expected at most %d lists and objects and %d values in a row, found more",
+                            d->source.path, (long long)piece->line, LISTS_MAX, VALUES_MAX);
+    return true;
+}
+
 static json_t *parse_row(const lt_dataset *d, const lt_dataset_piece *piece, lt_error *err)
 {
     const size_t flags = JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DECODE_ANY;
     json_error_t at;
+    if (!check_value_count(d, piece, err))
+        return NULL;
     json_t *json = json_loadb(piece->data, piece->size, flags, &at);
     if (!json && json_error_code(&at) == json_error_numeric_overflow) {
         size_t size;

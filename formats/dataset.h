@@ -10,7 +10,8 @@
  * trailing commas are errors; integers beyond 64 bits are read as real numbers. Text is UTF-8; a byte order mark, CRLF
  * line ends, blank lines between rows and a missing newline at the end are fine. A file without any row is an error.
  *
- * Errors name file, line and what was expected: "train.jsonl:17: …". Memory is one row, at most row_bytes_max. */
+ * Errors name file, line and what was expected: "train.jsonl:17: …". Memory is one row of at most row_bytes_max, whose
+ * values are limited in number as well. */
 #ifndef LT_FORMATS_DATASET_H
 #define LT_FORMATS_DATASET_H
 

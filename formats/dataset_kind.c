@@ -181,6 +181,9 @@ static bool fits(const kind_keys *row, const json_t *json, uint32_t accept)
     for (int k = 0; k < 3 && row->keys[k]; k++)
         if (!has(json, row->keys[k]))
             return false;
+    /* The conversation of a preference is its prompt and lacks the answer. */
+    if (row->kind == LT_DATASET_CONVERSATIONS && has(json, "chosen") && has(json, "rejected"))
+        return false;
     /* A label that is no boolean belongs to something else, unless nothing else is wanted. */
     return row->kind != LT_DATASET_UNPAIRED || accept == LT_DATASET_FOR_UNPAIRED ||
            json_is_boolean(json_object_get(json, "label"));

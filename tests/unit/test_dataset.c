@@ -178,6 +178,11 @@ Test(dataset, kinds_of_one_group_may_be_mixed_and_others_may_not)
            "{chosen, "
            "rejected}; found {a\\x1b}",
            &options);
+    options.accept = LT_DATASET_BIT(LT_DATASET_CONVERSATIONS); /* here the conversation is only the prompt */
+    expect("a.jsonl", "{\"conversations\":[],\"chosen\":{},\"rejected\":{}}",
+           "a.jsonl:1: expected a row of the kind {conversations}; found {conversations, chosen, rejected}, a row of "
+           "the kind preference",
+           &options);
     options.accept = LT_DATASET_FOR_LANGUAGE; /* the same row serves either */
     expect("a.jsonl", "{\"chosen\":[],\"rejected\":[],\"messages\":[]}",
            "1:messages:{\"chosen\":[],\"rejected\":[],\"messages\":[]}\n", &options);
@@ -245,6 +250,25 @@ Test(dataset, a_row_above_the_limit_is_refused)
     cr_assert_not(lt_dataset_next(d, &row, &err));
     cr_assert_str_eq(err.message, "a.jsonl:1: expected a row of at most 250 bytes, found a longer one");
     lt_dataset_close(d);
+}
+
+Test(dataset, a_row_of_very_many_values_is_refused_before_it_takes_memory)
+{
+    size_t n = 300000, size = 10 + 3 * n + 1;
+    char *text = malloc(size + 1);
+    memcpy(text, "{\"text\":[[", 10);
+    for (size_t i = 0; i < n; i++)
+        memcpy(text + 10 + 3 * i, "],[", 3);
+    strcpy(text + size - 1, "]");
+    lt_dataset *d;
+    lt_dataset_row row;
+    lt_error err;
+    cr_assert(lt_dataset_open_memory(&d, "a.jsonl", text, size, NULL, &err));
+    cr_assert_not(lt_dataset_next(d, &row, &err));
+    cr_assert_str_eq(err.message,
+                     "a.jsonl:1: expected at most 262144 lists and objects and 8388608 values in a row, found more");
+    lt_dataset_close(d);
+    free(text);
 }
 
 Test(dataset, integers_beyond_64_bits_do_not_spoil_a_row)
