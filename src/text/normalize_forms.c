@@ -18,7 +18,8 @@ static bool starts_chunk(uint32_t c)
 {
     if (c < 0x300 || lt_unicode_is_inert(c))
         return true;
-    if ((c >= 0x1160 && c <= 0x11FF) || (c >= 0xFF9E && c <= 0xFFDC)) /* Hangul vowels and finals; halfwidth marks, Hangul */
+    /* Hangul vowels and finals, and what may become one: compatibility and halfwidth letters; halfwidth marks */
+    if ((c >= 0x1160 && c <= 0x11FF) || (c >= 0x3131 && c <= 0x318E) || (c >= 0xFF9E && c <= 0xFFDC))
         return false;
     const utf8proc_property_t *p = utf8proc_get_property((utf8proc_int32_t)c);
     return p->combining_class == 0 && p->category != UTF8PROC_CATEGORY_MN && p->category != UTF8PROC_CATEGORY_MC &&
