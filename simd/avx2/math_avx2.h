@@ -23,13 +23,15 @@ LT_INLINE __m256 lt_clamp(__m256 x, float low, float high)
 }
 
 /* e^x within 2 units in the last place; inf above 88.72, subnormal results rounded once more, 0 below -104.
- * x = n ln 2 + r, |r| ≤ ln 2 / 2; e^r = 1 + r + r² q(r); 2^n in two factors because n may be 128 or -151. */
+ * x = n ln 2 + r, |r| ≤ ln 2 / 2, with ln 2 in two parts of which the first has so few bits that n times it is exact;
+ * e^r = 1 + r + r² q(r); 2^n in two factors because n may be 128 or -151. */
 LT_INLINE __m256 lt_exp(__m256 x)
 {
     x = lt_clamp(x, -105, 89);
-    __m256 n = _mm256_round_ps(_mm256_mul_ps(x, lt_all(1.44269504f)), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-    __m256 r = _mm256_fnmadd_ps(n, lt_all(0.693147182f), x);
-    r = _mm256_fnmadd_ps(n, lt_all(-1.90465421e-9f), r); /* what f32 lacks of ln 2 */
+    __m256 n =
+        _mm256_round_ps(_mm256_mul_ps(x, lt_all(1.44269504f)), SIMDE_MM_FROUND_TO_NEAREST_INT | SIMDE_MM_FROUND_NO_EXC);
+    __m256 r = _mm256_fmadd_ps(n, lt_all(-0.693359375f), x);
+    r = _mm256_fmadd_ps(n, lt_all(2.12194440e-4f), r);
     __m256 q = lt_all(0.00138145383f);
     q = _mm256_fmadd_ps(q, r, lt_all(0.00836874545f));
     q = _mm256_fmadd_ps(q, r, lt_all(0.0416683890f));

@@ -99,8 +99,10 @@ LT_INLINE void lt_tile(lt_multiply multiply, int rows, int vectors, int64_t word
 #define LT_MICRO_AVX512                                                                                                \
     LT_TILES(1)                                                                                                        \
     LT_TILES(2)                                                                                                        \
-    LT_TILES(3) LT_TILES(4) LT_TILES(5) LT_TILES(6) LT_TILES(7) LT_TILES(8) static void micro(                         \
-        int64_t words, const void *a, const void *b, const lt_gemm_out *out)                                           \
+    LT_TILES(3)                                                                                                        \
+    LT_TILES(4)                                                                                                        \
+    LT_TILES(5) LT_TILES(6) LT_TILES(7) LT_TILES(8) static void micro(int64_t words, const void *a, const void *b,     \
+                                                                      const lt_gemm_out *out)                          \
     {                                                                                                                  \
         static const lt_gemm_micro tiles[LT_TILE_ROWS][LT_TILE_VECTORS] = {                                            \
             LT_TILE_NAMES(1), LT_TILE_NAMES(2), LT_TILE_NAMES(3), LT_TILE_NAMES(4),                                    \

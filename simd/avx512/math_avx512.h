@@ -24,8 +24,8 @@ LT_INLINE __m512 lt_exp(__m512 x)
     x = lt_clamp(x, -105, 89);
     __m512 n =
         _mm512_roundscale_ps(_mm512_mul_ps(x, lt_all(1.44269504f)), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-    __m512 r = _mm512_fnmadd_ps(n, lt_all(0.693147182f), x);
-    r = _mm512_fnmadd_ps(n, lt_all(-1.90465421e-9f), r);
+    __m512 r = _mm512_fmadd_ps(n, lt_all(-0.693359375f), x);
+    r = _mm512_fmadd_ps(n, lt_all(2.12194440e-4f), r);
     __m512 q = lt_all(0.00138145383f);
     q = _mm512_fmadd_ps(q, r, lt_all(0.00836874545f));
     q = _mm512_fmadd_ps(q, r, lt_all(0.0416683890f));

@@ -1,5 +1,6 @@
-/* The row kernels that AVX-512 does clearly faster than AVX2: those that compute more than they load. What each
- * computes is said in simd/kernels.h. */
+/* The row kernels that AVX-512 does clearly faster than AVX2, measured on Zen 4: those made of exponentials, by 1.5
+ * to 2. Rounding to bf16, quantising and AdamW came out even or slower. What each computes is said in simd/kernels.h.
+ */
 #ifndef LT_SIMD_ROWS_AVX512_H
 #define LT_SIMD_ROWS_AVX512_H
 
@@ -8,15 +9,11 @@
 #include "simd/kernels.h"
 #include "simd/unroll.h"
 
-void lt_avx512_f32_to_bf16(const float *in, uint16_t *out, int64_t n);
 float lt_avx512_sum_exp(const float *a, float shift, int64_t n);
 void lt_avx512_exp_scaled(float *y, const float *a, float shift, float scale, int64_t n);
 void lt_avx512_act_forward(lt_activation act, const float *gate, const float *up, float *out, int64_t n);
 void lt_avx512_act_backward(lt_activation act, const float *gate, const float *up, const float *dout, float *dgate,
                             float *dup, int64_t n);
-void lt_avx512_quantize_q8(const float *in, int8_t *codes, uint16_t *scales_bf16, int64_t n);
-void lt_avx512_dequantize_q8(const int8_t *codes, const uint16_t *scales_bf16, float *out, int64_t n);
-void lt_avx512_adamw(float *param, float *m, float *v, const float *gradient, const lt_adamw_step *step, int64_t n);
 
 enum { LT_WIDTH = 16 }; /* floats of a vector */
 

@@ -4,12 +4,8 @@
 
 void lt_avx512_overlay(lt_kernels *table)
 {
-    table->f32_to_bf16 = lt_avx512_f32_to_bf16;
     table->sum_exp = lt_avx512_sum_exp;
     table->exp_scaled = lt_avx512_exp_scaled;
     table->act_forward = lt_avx512_act_forward;
     table->act_backward = lt_avx512_act_backward;
-    table->quantize_q8 = lt_avx512_quantize_q8;
-    table->dequantize_q8 = lt_avx512_dequantize_q8;
-    table->adamw = lt_avx512_adamw;
 }

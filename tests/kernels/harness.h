@@ -66,4 +66,9 @@ void check_rows(const lt_kernels *set, bool thorough);
 void check_gemm(const lt_kernels *set, bool thorough);
 void check_panel(const lt_kernels *set, bool thorough);
 
+/* ---- speed ---- */
+
+/* A table of all kernels of a set, or the rest of a line about the most telling ones. */
+void bench_set(const lt_kernels *set, bool brief);
+
 #endif
