@@ -228,7 +228,11 @@ static bool encode_plain(lt_examples_encoder *e, const lt_examples_row *r, int w
             return false;
         while (same < e->alone.count && start + same < e->ids.count && e->alone.data[same] == e->ids.data[start + same])
             same++;
-        e->counts->merged += which == 0 && same < e->alone.count;
+        size_t ending = 0; /* tokens that the tokenizer puts at the end of any text are no merge */
+        while (ending < e->alone.count && e->ids.count - ending > start &&
+               is_added(e, e->ids.count - 1 - ending, text->size))
+            ending++;
+        e->counts->merged += which == 0 && same + ending < e->alone.count;
     }
     *answer_from = same;
     return lt_examples_mark_all(e, 0, err);

@@ -55,7 +55,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     const char *name = names[data[0] % 3];
     lt_dataset_options options = {.sample_by = (lt_dataset_sample_by)(data[0] / 3 % 3),
-                                  .row_bytes_max = data[0] & 0x80 ? 64 : 4096};
+                                  .row_bytes_max = data[0] & 0x80 ? 64 : 4096,
+                                  .chunk_bytes = 1 << 14};
     if (data[0] & 0x40)
         options.fields.prompt = "text";
     lt_dataset *d;
