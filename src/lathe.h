@@ -88,7 +88,11 @@ typedef struct lathe_fields {
 
 /* ---- training ---- */
 
-typedef enum lathe_method { LATHE_METHOD_LORA, LATHE_METHOD_FULL } lathe_method;
+typedef enum lathe_method {
+    LATHE_METHOD_LORA,
+    LATHE_METHOD_DORA, /* LoRA with a trained magnitude for every output */
+    LATHE_METHOD_FULL, /* no adapter: every parameter */
+} lathe_method;
 typedef enum lathe_strategy {
     LATHE_STRATEGY_AUTO,
     LATHE_STRATEGY_NO,

@@ -45,13 +45,14 @@ static bool set_layers(lt_lora_config *lora, const lathe_integers *from, lt_erro
 static bool set_adapter(setup *s, lt_error *err)
 {
     const lathe_train_options *from = s->from;
-    if (from->method != LATHE_METHOD_LORA || from->adapter)
+    if (from->method == LATHE_METHOD_FULL || from->adapter)
         return true;
     lt_lora_config *lora = &s->peft.lora;
     lora->rank = (int)from->lora_r;
     lora->alpha = from->lora_alpha;
     lora->dropout = from->lora_dropout;
     lora->use_rslora = from->use_rslora;
+    lora->use_dora = from->method == LATHE_METHOD_DORA;
     s->peft.task_type = strdup("CAUSAL_LM");
     s->peft.base_model = strdup(from->model);
     if (!s->peft.task_type || !s->peft.base_model)

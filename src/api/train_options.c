@@ -70,7 +70,7 @@ bool lt_api_train_resolve(lathe_train_options *options, lt_error *err)
     if (options->max_length == 0 && !choose_length(options, err))
         return false;
     if (isnan(options->learning_rate))
-        options->learning_rate = options->method == LATHE_METHOD_LORA ? 2e-4 : pretrain ? 5e-4 : 2e-5;
+        options->learning_rate = options->method != LATHE_METHOD_FULL ? 2e-4 : pretrain ? 5e-4 : 2e-5;
     if (options->eval_strategy == LATHE_STRATEGY_AUTO)
         options->eval_strategy = options->eval_data.count == 0 ? LATHE_STRATEGY_NO
                                  : options->eval_steps > 0     ? LATHE_STRATEGY_STEPS

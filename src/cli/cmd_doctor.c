@@ -8,6 +8,7 @@
 #include "cli/output.h"
 #include "cli/terminal.h"
 #include "core/threads.h"
+#include "simd/cpu.h"
 #include "simd/gemm.h"
 #include "simd/kernels.h"
 
@@ -46,12 +47,23 @@ static void print_line(const char *name, const char *format, ...)
     va_end(args);
 }
 
+/* Of those that lathe has kernels for. */
+static const char *instructions(void)
+{
+    lt_cpu cpu = lt_cpu_detect();
+    return cpu.avx512bf16 ? "AVX2, AVX-512, AVX512-BF16"
+           : cpu.avx512   ? "AVX2, AVX-512"
+           : cpu.avx2     ? "AVX2"
+                          : "none with kernels of their own";
+}
+
 static void print_report(const report *r)
 {
     const lt_machine *m = &r->machine;
     char list[128], a[LT_FIGURE], b[LT_FIGURE];
     printf("lathe %s\n\n", LT_VERSION);
     print_line("processor", "%s", m->cpu);
+    print_line("instructions", "%s", instructions());
     print_line("cores", "%d usable by this process, %d online", m->cores_usable, m->cores_online);
     join(list, sizeof list, lt_kernels_available());
     print_line("kernels", "%s chosen (available: %s)%s", r->kernels->name, list,

@@ -43,7 +43,8 @@ const char *lt_cmd_train_idle(const lt_options *options, const lt_option *option
     const lathe_train_options *train = &options->train;
     if (one_of(option->name, shapes) && train->method == LATHE_METHOD_FULL)
         return "with --method full there is no adapter";
-    if (one_of(option->name, shapes) && train->adapter)
+    bool shape = one_of(option->name, shapes) || strcmp(option->name, "method") == 0;
+    if (shape && train->adapter && train->method != LATHE_METHOD_FULL)
         return "--adapter starts from an adapter whose own configuration says it";
     for (size_t i = 0; i < sizeof kwargs / sizeof *kwargs; i++)
         if (strcmp(option->name, kwargs[i].option) == 0 && !one_of(train->lr_scheduler_type, kwargs[i].schedules))
@@ -88,13 +89,13 @@ static void print_next(const lathe_train_options *train)
 {
     char model[512], output[512];
     quoted(train->output, output, sizeof output);
-    if (train->method == LATHE_METHOD_LORA)
+    if (train->method != LATHE_METHOD_FULL)
         print_field("adapter", "%s  (PEFT loads it as it is)", train->output);
     else
         print_field("model", "%s", train->output);
     if (!lt_command_find("generate"))
         return;
-    if (train->method == LATHE_METHOD_LORA)
+    if (train->method != LATHE_METHOD_FULL)
         print_field("try it", "lathe generate --model %s --adapter %s --prompt '...'",
                     quoted(train->model, model, sizeof model), output);
     else

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/utf8.h"
+#include "train/memory.h"
 
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22 /* Linux 5.14 */
@@ -90,7 +91,7 @@ void lt_machine_look(lt_machine *machine)
     machine->cores_online = (int)sysconf(_SC_NPROCESSORS_ONLN);
     machine->cores_usable = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : machine->cores_online;
     machine->memory_total = meminfo("MemTotal");
-    machine->memory_available = meminfo("MemAvailable");
+    machine->memory_available = lt_memory_available(); /* as the planner sees it */
     machine->memory_limit = group_limit();
     struct statvfs disk;
     if (statvfs(".", &disk) == 0)

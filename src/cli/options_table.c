@@ -121,7 +121,7 @@ static const lt_option table[] = {
 #undef GROUP
 
 #define GROUP .group = LT_GROUP_ADAPTER
-    {"method", CHOICE(train.method, "lora|full"), GROUP, FOR(TRAINING), .help = "what is trained"},
+    {"method", CHOICE(train.method, "lora|dora|full"), GROUP, FOR(TRAINING), .help = "what is trained"},
     {"lora-r", INT(train.lora_r, 1, 65536), GROUP, ALSO("r"), FOR(TRAINING), .help = "rank"},
     {"lora-alpha", NUMBER(train.lora_alpha, 0, MANY), GROUP, FOR(TRAINING),
      .help = "scale: the adapter counts alpha / r"},

@@ -90,7 +90,16 @@ it "trains all parameters with --method full"
 sft --output "$work/full" --max-steps 2 --method full
 expect_status 0
 expect_file "$work/full/model.safetensors"
-expect_out "model       $work/full"
+expect_out "lathe generate --model $work/full"
+
+it "trains a DoRA adapter"
+sft --output "$work/dora" --max-steps 2 --method dora
+expect_status 0
+run inspect "$work/dora" --json
+expect_json config.use_dora true
+expect_json recipe.method dora
+sft --output "$work/x" --method dora --adapter "$work/run"
+expect_usage_error "--method has no effect here"
 
 it "pre-trains on plain text"
 printf 'The keeper and her daughter keep the light burning at night.\n%.0s' 1 2 3 4 5 6 7 8 9 >"$work/text.txt"
