@@ -125,18 +125,16 @@ static bool encode_word(const lt_bpe *bpe, lt_token_model_scratch *s, const char
 static bool encode_part(const lt_bpe *bpe, lt_token_model_scratch *s, const char *part, size_t size, bool bytes,
                         lt_tokens *out, lt_error *err)
 {
-    bool cached = size <= LT_WORD_CACHE_TEXT && !bpe->ignore_merges;
-    const lt_word *word = cached ? lt_word_cache_find(&s->cache, part, size) : NULL;
-    for (size_t i = 0; word && i < word->count; i++)
-        if (!lt_tokens_push(out, word->ids[i], word->sizes[i], err))
-            return false;
-    if (word)
+    bool found = false;
+    size_t first = out->count;
+    if (!bpe->ignore_merges && !lt_tokens_recall(out, &s->cache, part, size, &found, err))
+        return false;
+    if (found)
         return true;
-    size_t before = out->count;
     if (!encode_word(bpe, s, part, size, bytes, out, err))
         return false;
-    if (cached)
-        lt_word_cache_put(&s->cache, part, size, out->ids + before, out->sizes + before, out->count - before);
+    if (!bpe->ignore_merges)
+        lt_tokens_remember(out, first, &s->cache, part, size);
     return true;
 }
 

@@ -59,25 +59,39 @@ void lt_token_model_close(lt_token_model *model)
         model->kind->close(model);
 }
 
-bool lt_token_model_encode(const lt_token_model *model, lt_token_model_scratch *s, const char *piece, size_t size, bool bytes,
-                     lt_tokens *out, lt_error *err)
+bool lt_tokens_recall(lt_tokens *out, const lt_word_cache *cache, const char *text, size_t size, bool *found, lt_error *err)
 {
-    if (size > LT_WORD_CACHE_TEXT)
-        return model->kind->encode(model, s, piece, size, bytes, out, err);
-    const lt_word *word = lt_word_cache_find(&s->cache, piece, size);
-    if (word) {
-        if (!lt_tokens_reserve(out, LT_WORD_CACHE_IDS, err))
-            return false;
-        for (size_t i = 0; i < word->count; i++) {
-            out->ids[out->count] = word->ids[i];
-            out->sizes[out->count++] = word->sizes[i];
-        }
+    const lt_word *word = size <= LT_WORD_CACHE_TEXT ? lt_word_cache_find(cache, text, size) : NULL;
+    *found = word != NULL;
+    if (!word)
         return true;
+    if (!lt_tokens_reserve(out, LT_WORD_CACHE_IDS, err))
+        return false;
+    for (size_t i = 0; i < word->count; i++) {
+        out->ids[out->count] = word->ids[i];
+        out->sizes[out->count++] = word->sizes[i];
     }
-    size_t before = out->count;
+    return true;
+}
+
+void lt_tokens_remember(const lt_tokens *tokens, size_t first, lt_word_cache *cache, const char *text, size_t size)
+{
+    if (tokens->count > first && size <= LT_WORD_CACHE_TEXT)
+        lt_word_cache_put(cache, text, size, tokens->ids + first, tokens->sizes + first, tokens->count - first);
+}
+
+bool lt_token_model_encode(const lt_token_model *model, lt_token_model_scratch *s, const char *piece, size_t size,
+                           bool bytes, lt_tokens *out, lt_error *err)
+{
+    bool found;
+    size_t first = out->count;
+    if (!lt_tokens_recall(out, &s->cache, piece, size, &found, err))
+        return false;
+    if (found)
+        return true;
     if (!model->kind->encode(model, s, piece, size, bytes, out, err))
         return false;
-    lt_word_cache_put(&s->cache, piece, size, out->ids + before, out->sizes + before, out->count - before);
+    lt_tokens_remember(out, first, &s->cache, piece, size);
     return true;
 }
 

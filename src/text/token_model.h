@@ -31,6 +31,12 @@ static inline bool lt_tokens_push(lt_tokens *t, int32_t id, uint32_t size, lt_er
     return true;
 }
 
+/* Appends the tokens of a word that the cache knows. */
+bool lt_tokens_recall(lt_tokens *out, const lt_word_cache *cache, const char *text, size_t size, bool *found, lt_error *err);
+
+/* Puts the tokens from `first` on into the cache, as those of a word. */
+void lt_tokens_remember(const lt_tokens *tokens, size_t first, lt_word_cache *cache, const char *text, size_t size);
+
 /* What encoding needs; one per thread. Start with {0}. */
 typedef struct lt_token_model_scratch {
     lt_word_cache cache;
