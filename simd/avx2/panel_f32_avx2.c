@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "simd/avx2/gemm_pack_avx2.h"
+#include "simd/avx2/math_avx2.h"
 #include "simd/sets.h"
 
 enum { TILE_VECTORS = 2, TILE_COLUMNS = TILE_VECTORS * LT_LANES };
@@ -151,7 +152,7 @@ static void transpose(const float *x, int64_t x_stride, int rows, int cols, floa
 /* 2^t for t up to 127; NaN stays NaN, and what is below 2^-126 becomes about that. */
 LT_INLINE __m256 exp2_vector(__m256 t)
 {
-    t = _mm256_max_ps(_mm256_set1_ps(-126), _mm256_min_ps(_mm256_set1_ps(127), t));
+    t = lt_clamp(t, -126, 127);
     __m256i whole = _mm256_cvtps_epi32(t);
     __m256 f = _mm256_sub_ps(t, _mm256_cvtepi32_ps(whole));
     __m256 y = _mm256_fmadd_ps(_mm256_set1_ps(0x1.5c08e6p-10f), f, _mm256_set1_ps(0x1.3d0c54p-7f));
@@ -159,8 +160,7 @@ LT_INLINE __m256 exp2_vector(__m256 t)
     y = _mm256_fmadd_ps(y, f, _mm256_set1_ps(0x1.ebf918p-3f));
     y = _mm256_fmadd_ps(y, f, _mm256_set1_ps(0x1.62e428p-1f));
     y = _mm256_fmadd_ps(y, f, _mm256_set1_ps(0x1.000002p+0f));
-    __m256i power = _mm256_slli_epi32(_mm256_add_epi32(whole, _mm256_set1_epi32(127)), 23);
-    return _mm256_mul_ps(y, _mm256_castsi256_ps(power));
+    return _mm256_mul_ps(y, lt_power_of_two(whole));
 }
 
 /* All ones in those of the 8 columns from n on that are in begin … end - 1. */

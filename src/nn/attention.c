@@ -184,15 +184,16 @@ static void begin_tile(const lt_attention_plan *plan, const forward_scratch *scr
 static void finish_tile(const forward_call *call, const forward_scratch *scratch, const query_tile *queries)
 {
     const lt_attention_plan *plan = &call->plan;
-    for (int r = 0; r < plan->group * queries->count; r++) {
-        const int64_t t = queries->start + queries->first + r % queries->count;
-        const int64_t head = queries->kv_head * plan->group + r / queries->count;
-        float *out = scratch->out + (int64_t)r * plan->a_stride;
-        plan->kernels->scale(out, 1 / scratch->sum[r], plan->D);
-        memcpy(call->out + t * call->out_stride + head * plan->D, out, (size_t)plan->D * sizeof(float));
-        if (call->lse)
-            call->lse[t * plan->attention->H + head] = scratch->max[r] + logf(scratch->sum[r]);
-    }
+    const int64_t first = queries->start + queries->first, first_head = queries->kv_head * plan->group;
+    int row = 0;
+    for (int64_t head = first_head; head < first_head + plan->group; head++)
+        for (int64_t t = first; t < first + queries->count; t++, row++) {
+            float *out = scratch->out + (int64_t)row * plan->a_stride;
+            plan->kernels->scale(out, 1 / scratch->sum[row], plan->D);
+            memcpy(call->out + t * call->out_stride + head * plan->D, out, (size_t)plan->D * sizeof(float));
+            if (call->lse)
+                call->lse[t * plan->attention->H + head] = scratch->max[row] + logf(scratch->sum[row]);
+        }
 }
 
 static key_tile prefix_tile(const lt_attention_plan *plan, int64_t kv_head, int first)

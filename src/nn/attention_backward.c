@@ -55,6 +55,7 @@ typedef struct key_tile {
 typedef struct query_tile {
     int64_t start, head; /* row of the sequence's first token */
     int n, first, count;
+    bool opening; /* no key tile has added to dq yet */
 } query_tile;
 
 static backward_scratch lay_out_thread(const lt_attention_plan *plan, lt_arena *arena)
@@ -168,7 +169,33 @@ static block make_block(const backward_call *call, const query_tile *queries, co
     return b;
 }
 
-/* Scores and dP of a block, its rows of P and dS, and its share of dq. */
+/* A block's share of dq. */
+static void add_query_gradient(const backward_call *call, const backward_scratch *scratch, const query_tile *queries,
+                               const key_tile *keys, const block *b)
+{
+    const lt_attention_plan *plan = &call->plan;
+    const int64_t row = queries->start + queries->first + b->r0, stride = plan->rows->qkv_stride;
+    float *dq = call->dqkv + row * stride + queries->head * plan->D;
+    if (b->span.begin < b->span.end)
+        plan->panel->product(&(lt_panel_product){.M = b->rows,
+                                                 .n0 = 0,
+                                                 .n1 = plan->D,
+                                                 .k0 = b->span.begin,
+                                                 .k1 = lt_attention_min(b->span.end, lt_panel_pad_depth(keys->count)),
+                                                 .a = scratch->ds_rows,
+                                                 .a_stride = plan->key_tile,
+                                                 .b = scratch->k,
+                                                 .b_depth = lt_panel_pad_depth(keys->count),
+                                                 .b_cols = plan->a_stride,
+                                                 .c = dq,
+                                                 .c_stride = stride,
+                                                 .add = !queries->opening});
+    else if (queries->opening)
+        for (int r = 0; r < b->rows; r++)
+            memset(dq + r * stride, 0, (size_t)plan->D * sizeof(float));
+}
+
+/* Scores and dP of a block, its rows of P and dS, and what they add to dq. */
 static void meet_block(const backward_call *call, const backward_scratch *scratch, const query_tile *queries,
                        const key_tile *keys, block *b)
 {
@@ -219,22 +246,7 @@ static void meet_block(const backward_call *call, const backward_scratch *scratc
                                      .b_depth = lt_panel_pad_depth(queries->count),
                                      .ds_a = scratch->ds_rows,
                                      .a_stride = plan->key_tile});
-    if (b->span.begin < b->span.end)
-        plan->panel->product(
-            &(lt_panel_product){.M = b->rows,
-                                .n0 = 0,
-                                .n1 = plan->D,
-                                .k0 = b->span.begin,
-                                .k1 = lt_attention_min(b->span.end, lt_panel_pad_depth(keys->count)),
-                                .a = scratch->ds_rows,
-                                .a_stride = plan->key_tile,
-                                .b = scratch->k,
-                                .b_depth = lt_panel_pad_depth(keys->count),
-                                .b_cols = plan->a_stride,
-                                .c = call->dqkv + (queries->start + queries->first + b->r0) * plan->rows->qkv_stride +
-                                     queries->head * plan->D,
-                                .c_stride = plan->rows->qkv_stride,
-                                .add = true});
+    add_query_gradient(call, scratch, queries, keys, b);
 }
 
 /* The rows of a query tile that see any of the columns c0 … c1 - 1 of a key tile. */
@@ -332,7 +344,8 @@ static void meet_sequence(backward_call *call, const backward_scratch *scratch, 
         const int turn = turn_of(plan, keys, first, n);
         wait_for_turn(ticket, turn);
         for (int g = 0; g < plan->group; g++) {
-            query_tile queries = {plan->rows->starts[sequence], keys->kv_head * plan->group + g, n, first, count};
+            query_tile queries = {
+                plan->rows->starts[sequence], keys->kv_head * plan->group + g, n, first, count, turn == 0};
             meet_queries(call, scratch, &queries, keys);
         }
         __atomic_store_n(ticket, turn + 1, __ATOMIC_RELEASE);
@@ -414,8 +427,7 @@ static void run_tasks(backward_call *call, const backward_scratch *scratch)
     }
 }
 
-/* delta of a row, and zeros where dq is going to be summed. */
-static void begin_row(backward_call *call, int64_t t)
+static void sum_delta(backward_call *call, int64_t t)
 {
     const lt_attention_plan *plan = &call->plan;
     const int64_t H = plan->attention->H;
@@ -423,7 +435,6 @@ static void begin_row(backward_call *call, int64_t t)
         const int64_t at = t * call->out_stride + h * plan->D;
         call->delta[t * H + h] = plan->kernels->dot(call->out + at, call->dout + at, plan->D);
     }
-    memset(call->dqkv + t * plan->rows->qkv_stride, 0, (size_t)(H * plan->D) * sizeof(float));
 }
 
 static void hand_out_tickets(backward_call *call)
@@ -460,7 +471,7 @@ void lt_attention_backward(const lt_attention *attention, const lt_attention_row
         const backward_scratch thread = lay_out_thread(plan, &mine);
 #pragma omp for schedule(static)
         for (int64_t t = 0; t < rows->T; t++)
-            begin_row(&call, t);
+            sum_delta(&call, t);
         run_tasks(&call, &thread);
     }
     const int64_t prefix = attention->prefix * attention->K * attention->D;

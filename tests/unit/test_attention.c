@@ -57,6 +57,10 @@ static fixture make_fixture(const attention_case *c, lt_compute compute)
     f.dprefix_k = zeros(f.prefix_count, 4), f.dprefix_v = zeros(f.prefix_count, 4);
     f.out_ref = zeros(f.out_count, 8), f.lse_ref = zeros(f.lse_count, 8), f.dqkv_ref = zeros(f.qkv_count, 8);
     f.dprefix_k_ref = zeros(f.prefix_count, 8), f.dprefix_v_ref = zeros(f.prefix_count, 8);
+    for (int64_t i = 0; i < f.qkv_count; i++) /* written, not added to; the padding of a row is left alone */
+        f.dqkv[i] = i % f.stride < f.stride - PAD ? NAN : 0;
+    for (int64_t i = 0; i < f.out_count; i++)
+        f.out[i] = i % f.out_stride < f.out_stride - PAD ? NAN : 0;
     gradcheck_normal(f.qkv, f.qkv_count, 1, 1.5f);
     gradcheck_normal(f.dout, f.out_count, 2, 1);
     gradcheck_normal(f.prefix_k, f.prefix_count, 3, 1.5f);
