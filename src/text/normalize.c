@@ -37,6 +37,13 @@ void lt_ntext_free(lt_ntext *out)
     *out = (lt_ntext){0};
 }
 
+lt_span lt_view_char(const lt_view *view, size_t at)
+{
+    uint32_t c;
+    int length = lt_utf8_decode(view->text + at, view->size - at, &c);
+    return lt_view_span(view, at, at + (size_t)(length ? length : 1));
+}
+
 static bool make_room(lt_ntext *out, size_t size, lt_error *err)
 {
     if (size > out->limit || out->text.size > out->limit - size)
@@ -107,22 +114,23 @@ typedef int map_fn(uint32_t c, uint32_t out[3]);
 
 static bool map_characters(map_fn *map, const lt_view *in, lt_ntext *out, bool *changed, lt_error *err)
 {
+    size_t same = 0; /* what stands from here on is as it was, and is copied in one go */
     for (size_t i = 0; i < in->size;) {
         uint32_t c, to[3];
         size_t end = i + (size_t)lt_utf8_decode(in->text + i, in->size - i, &c);
         int n = map(c, to);
-        if (n == 1 && to[0] == c) {
-            if (!lt_ntext_copy(out, in, i, end, err))
-                return false;
-        } else {
+        if (n != 1 || to[0] != c) {
             *changed = true;
+            if (!lt_ntext_copy(out, in, same, i, err))
+                return false;
             for (int k = 0; k < n; k++)
                 if (!lt_ntext_push_char(out, to[k], lt_view_span(in, i, end), err))
                     return false;
+            same = end;
         }
         i = end;
     }
-    return true;
+    return !*changed || lt_ntext_copy(out, in, same, in->size, err);
 }
 
 #define MAP_STEP(name)                                                                                                 \
@@ -223,7 +231,7 @@ static bool apply_prepend(const lt_step *step, lt_normalize_scratch *s, const lt
     if (in->size == 0)
         return true;
     *changed = true;
-    return lt_ntext_push(out, step->content, step->content_size, lt_view_span(in, 0, 0), err) &&
+    return lt_ntext_push(out, step->content, step->content_size, lt_view_char(in, 0), err) &&
            lt_ntext_copy(out, in, 0, in->size, err);
 }
 

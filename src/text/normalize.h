@@ -38,6 +38,10 @@ static inline lt_span lt_view_span(const lt_view *view, size_t begin, size_t end
     return (lt_span){lt_view_from(view, begin).begin, lt_view_from(view, end - 1).end};
 }
 
+/* What stands before the character at `at` without being in the original shares that character's origin, as in the
+ * reference. */
+lt_span lt_view_char(const lt_view *view, size_t at);
+
 /* text[begin, end) of a view as a view. */
 static inline lt_view lt_view_part(const lt_view *view, size_t begin, size_t end)
 {

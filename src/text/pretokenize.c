@@ -158,7 +158,7 @@ static bool apply_metaspace(const lt_step *step, lt_pretokenize_scratch *s, lt_v
         bool has_mark = view->text[at] == ' ' || (end - at >= mark_size && !memcmp(view->text + at, mark, mark_size));
         bool first = lt_view_from(view, at).begin == 0;
         if (!has_mark && (step->prepend == ALWAYS || (step->prepend == FIRST && first)) &&
-            !lt_ntext_push(text, mark, mark_size, lt_view_span(view, at, at), err))
+            !lt_ntext_push(text, mark, mark_size, lt_view_char(view, at), err))
             return false;
         while (at < end) {
             const char *space = memchr(view->text + at, ' ', end - at);
@@ -193,7 +193,7 @@ static bool prefix_spaces(lt_pretokenize_scratch *s, lt_view *view, const lt_pie
     for (size_t i = 0; i < in->count; i++) {
         lt_piece p = in->data[i];
         size_t begin = text->text.size;
-        if (view->text[p.begin] != ' ' && !lt_ntext_push(text, " ", 1, lt_view_span(view, p.begin, p.begin), err))
+        if (view->text[p.begin] != ' ' && !lt_ntext_push(text, " ", 1, lt_view_char(view, p.begin), err))
             return false;
         if (!lt_ntext_copy(text, view, p.begin, p.end, err) || !lt_pieces_push(out, begin, text->text.size, err))
             return false;

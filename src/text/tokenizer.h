@@ -28,7 +28,8 @@ bool lt_ids_append(lt_ids *ids, const int32_t *more, size_t count, lt_error *err
 void lt_ids_free(lt_ids *ids);                                                     /* leaves {0} */
 
 /* The bytes text[begin, end) that a token stands for. A token that the post-processor adds is empty, at the place where
- * it was put. Tokens that share one character (its UTF-8 bytes) each get the whole character. */
+ * it was put. Tokens that share one character (its UTF-8 bytes) each get the whole character, and a space that the tokenizer
+ * puts before a text shares the first character. These are the reference's offsets, with `trim_offsets` off. */
 typedef struct lt_span {
     size_t begin, end;
 } lt_span;

@@ -3,6 +3,8 @@
 static bool in_ranges(const lt_unicode_range *rows, int count, uint32_t c)
 {
     int low = 0, high = count;
+    if (c < rows[0].first) /* most characters of most texts */
+        return false;
     while (low < high) {
         int middle = (low + high) / 2;
         if (c > rows[middle].last)
