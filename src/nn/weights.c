@@ -21,12 +21,14 @@ typedef enum { SLAB_OUT, SLAB_WANTED, SLAB_LOADING, SLAB_IN } slab_state;
 typedef struct slab {
     char *data;
     int64_t bytes;
+    char *map, *map_end; /* of the file it lies in */
     slab_state state;
     int older, newer; /* neighbours in the order of arrival, -1 at the ends */
 } slab;
 
 typedef struct used_tensor {
     lt_matrix matrix;
+    int shard;
     int first_slab, slabs;
     int64_t slab_rows;
 } used_tensor;
@@ -55,12 +57,24 @@ static int64_t matrix_bytes(const lt_matrix *m, int64_t rows)
     return lt_dtype_bytes(m->dtype, rows * m->cols);
 }
 
-/* Whole pages inside [data, data + bytes), widened outward. A page shared with a neighbour may be dropped with us; it simply
- * comes back when it is touched. */
+/* Whole pages of [data, data + bytes), widened outward. */
 static void advise(const slab *s, int advice)
 {
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = (uintptr_t)s->data & ~(page - 1);
     madvise((void *)begin, (uintptr_t)s->data + (uintptr_t)s->bytes - begin, advice);
+}
+
+/* Takes a slab's pages out of resident memory, and those around it that came in with it: a fault maps the whole aligned
+ * block of FAULT_AROUND bytes that it falls into, and at the ends of a slab that is part of a neighbour which may never be
+ * dropped itself. A page of a neighbour that is in use comes back when it is touched. */
+static void drop(const slab *s)
+{
+    const uintptr_t FAULT_AROUND = 64 << 10; /* the kernel's default */
+    uintptr_t begin = (uintptr_t)s->data & ~(FAULT_AROUND - 1);
+    uintptr_t end = ((uintptr_t)s->data + (uintptr_t)s->bytes + FAULT_AROUND - 1) & ~(FAULT_AROUND - 1);
+    begin = begin < (uintptr_t)s->map ? (uintptr_t)s->map : begin; /* never beyond the file: memory of others is there */
+    end = end > (uintptr_t)s->map_end ? (uintptr_t)s->map_end : end;
+    madvise((void *)begin, end - begin, MADV_DONTNEED);
 }
 
 static void unlink_slab(lt_weights *w, int i)
@@ -90,7 +104,7 @@ static bool make_room(lt_weights *w, int64_t bytes)
                 pthread_cond_wait(&w->loaded, &w->lock);
             unlink_slab(w, i);
             if (s->state == SLAB_IN)
-                advise(s, MADV_DONTNEED);
+                drop(s);
             s->state = SLAB_OUT; /* a wanted one is skipped by the thread */
             w->resident -= s->bytes;
         }
@@ -245,7 +259,7 @@ bool lt_weights_find(lt_weights *w, const char *name, int64_t rows, int64_t cols
         w->tensor_capacity = capacity;
     }
     lt_matrix matrix = {w->maps[info->shard] + info->offset, info->dtype, rows, cols, cols};
-    w->tensors[w->tensor_count] = (used_tensor){.matrix = matrix, .slab_rows = rows};
+    w->tensors[w->tensor_count] = (used_tensor){.matrix = matrix, .shard = info->shard, .slab_rows = rows};
     *weight = (lt_weight){.matrix = matrix, .owner = w, .info = info, .index = w->tensor_count++};
     return true;
 }
@@ -260,7 +274,7 @@ void lt_weights_set_window(lt_weights *w, int64_t window_bytes)
 {
     stop_thread(w);
     for (int i = w->oldest; i >= 0; i = w->slabs[i].newer)
-        advise(&w->slabs[i], MADV_DONTNEED);
+        drop(&w->slabs[i]);
     free(w->slabs);
     free(w->queue);
     w->window = window_bytes;
@@ -285,8 +299,11 @@ void lt_weights_set_window(lt_weights *w, int64_t window_bytes)
         const used_tensor *t = &w->tensors[i];
         for (int s = 0; s < t->slabs; s++) {
             int64_t row = s * t->slab_rows, rows = t->matrix.rows - row < t->slab_rows ? t->matrix.rows - row : t->slab_rows;
+            char *map = w->maps[t->shard];
             w->slabs[t->first_slab + s] = (slab){.data = (char *)t->matrix.data + matrix_bytes(&t->matrix, row),
-                                                 .bytes = matrix_bytes(&t->matrix, rows)};
+                                                 .bytes = matrix_bytes(&t->matrix, rows),
+                                                 .map = map,
+                                                 .map_end = map + lt_safetensors_shard_bytes(w->set, t->shard)};
         }
     }
 }
