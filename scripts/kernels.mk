@@ -17,7 +17,6 @@ KERNEL_TEST_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/kernels/main.c
 UNIT_OBJ += $(KERNEL_TEST_OBJ)
 $(BUILD)/unit: $(KERNEL_TEST_OBJ)
 
-test: check-kernels
 
 # Waiting threads sleep: the products tested are far smaller than the time slices of a busy machine.
 RUN_KERNELS := OMP_WAIT_POLICY=passive $(EMULATOR) $(BUILD)/check-kernels
