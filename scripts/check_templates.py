@@ -229,7 +229,7 @@ def request(rng):
     return asked
 
 
-def check_models(paths, count=400):
+def check_models(paths, count=int(os.environ.get("COUNT", "400"))):
     lathe, total = Lathe(), Tally("models")
     templates = gather(paths)
     for name, source, special in templates:
@@ -252,7 +252,7 @@ def check_models(paths, count=400):
 # ---- loss masks -------------------------------------------------------------------------------------------------------
 
 STOPS = ["<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<end_of_turn>", "<|end|>", "<|endoftext|>", "</s>", "<｜end▁of▁sentence｜>", "<|end_of_text|>",
-         "<|end_of_turn|>"]
+         "<|end_of_turn|>", "<turn|>", "<|return|>", "<|END_OF_TURN_TOKEN|>", "<|eot|>"]
 PLAIN = ["Hello!", "Grüße, 世界 👩‍💻", "line one\nline two", "Fine.", "a longer answer with `code` and\n\n- items", " padded ", "42"]
 
 
@@ -273,7 +273,7 @@ def tidy_conversation(rng, thinking, calls):
                                    for _ in range(rng.randint(1, 2))]
             reply["content"] = rng.choice(["", reply["content"]])
             for c in reply["tool_calls"]:
-                messages.append({"role": "tool", "tool_call_id": c["id"], "content": "result"})
+                messages.append({"role": "tool", "tool_call_id": c["id"], "content": "RESULT_9"})
             messages.append({"role": "assistant", "content": rng.choice(PLAIN)})
     return messages
 
@@ -350,13 +350,35 @@ def check_any(lathe, name, source, special, rng, count, tally):
         for s in spans:
             good = good and not re.search(r"Be brief|<\|im_start\|>|<start_of_turn>|\[INST\]|<\|user\|>|### Instruction", s)
             good = good and (got["without_stop"] > 0 or any(s.endswith(stop) for stop in STOPS))
-            good = good and sum(s.count(stop) for stop in STOPS) <= 1
+            good = good and (sum(s.count(stop) for stop in STOPS) <= 1 or "let me see" in s)  # gpt-oss ends the analysis too
         if got["text"] != text:
             good = False
         tally.compare(name, "good", {"text": "good" if good else json.dumps(got)}, asked, limit=3)
 
 
-def check_masks(paths, count=150):
+def check_calls(lathe, name, source, special, rng, count, tally):
+    """Conversations with tool calls: nothing of another role is trained, and no turn gets lost silently."""
+    for _ in range(count):
+        asked = {"messages": tidy_conversation(rng, rng.random() < 0.3, True), "tools": TOOLS[:2]}
+        for message in asked["messages"]:
+            if message["role"] == "user":
+                message["content"] = "QUESTION_7 " + message["content"]
+        try:
+            text = render(source, asked, special)
+        except Exception as problem:
+            tally.compare(name, problem, ask_mask(lathe, source, special, asked), asked)
+            continue
+        got = ask_mask(lathe, source, special, asked)
+        spans = trained(got)
+        replies = [m for m in asked["messages"] if m["role"] == "assistant"]
+        good = got["text"] == text and len(spans) + got["lost"] == got["turns"] == len(replies)
+        good = good and not any(re.search(r"RESULT_9|QUESTION_7|Be brief|<\|im_start\|>|<start_of_turn>", s) for s in spans)
+        if got["lost"] == 0:
+            good = good and all(r.get("tool_calls") or squeeze(r["content"].split("</think>")[-1].strip()) in squeeze(s) for r, s in zip(replies, spans))
+        tally.compare(name, "good", {"text": "good" if good else json.dumps(got)}, asked, limit=2)
+
+
+def check_masks(paths, count=int(os.environ.get("COUNT", "150"))):
     lathe, ok = Lathe(), True
     templates = gather(paths)
     sources = {name: source for name, source, _ in templates}
@@ -372,6 +394,8 @@ def check_masks(paths, count=150):
                 check_derived(lathe, stock, sources[stock], source, special, rng, count, tallies[-1])
         tallies.append(Tally("%s: every reply" % name))
         check_any(lathe, name, source, special, rng, count, tallies[-1])
+        tallies.append(Tally("%s: tool calls" % name))
+        check_calls(lathe, name, source, special, rng, count, tallies[-1])
         for tally in tallies:
             ok = tally.report() and ok
     return ok
