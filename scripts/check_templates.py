@@ -67,7 +67,7 @@ class Tally:
             self.shown += 1
             print("DIFFERENT", what)
             print("   python:", repr(expected)[:1500])
-            print("   lathe: ", repr(got.get("text", "ERROR " + str(got.get("error"))))[:1500])
+            print("   lathe: ", repr(got.get("text", "ERROR " + str(got.get("error"))))[:9000])
             print("   ", json.dumps(detail, ensure_ascii=False)[:3000])
         return False
 

@@ -165,6 +165,14 @@ static size_t align(const lt_jinja_buffer *text, size_t from, size_t to, const l
     return best_length >= least ? best : 0;
 }
 
+/* Takes back the beginning of a marker such as "<|im_end|>" that two different markers share. */
+static size_t before_marker(const lt_jinja_buffer *text, size_t from, size_t end)
+{
+    while (end > from && strchr("<|[", text->data[end - 1]) && text->data[end - 1])
+        end--;
+    return end;
+}
+
 /* Where the generation prompt ends that begins at `at`. Blanks in front of it may differ: written out by another part of
  * the template, it may be indented in another way. The text may have only its start: a template that forbids thinking
  * adds an empty thought, which earlier turns do not show. */
@@ -180,7 +188,7 @@ static size_t after_header(const lt_jinja_buffer *text, size_t at, const char *h
     while (begin < text->size && is_blank(text->data[begin]))
         begin++;
     size_t later = common_prefix(header, size, text->data + begin, text->size - begin);
-    return later ? begin + later : at + same;
+    return later ? before_marker(text, begin, begin + later) : before_marker(text, at, at + same);
 }
 
 /* Where the message before the turn ends in the text: what stands behind it, replaced by the sentinel, stands at the end
@@ -319,15 +327,37 @@ static size_t find_content_end(lt_chat_turns *turns, size_t i)
     return found ? (size_t)(found - text->data) : 0;
 }
 
+/* The end of a turn with tool calls: a stop token in front of the tools' answers, or else where the conversation that
+ * ends with this turn and the whole one part. */
+static size_t find_call_end(lt_chat_turns *turns, size_t i, size_t from, size_t limit, bool *stopped)
+{
+    const lt_chat_turn *turn = &turns->items[i];
+    const lt_jinja_buffer *text = turns->text;
+    if (turn->message + 1 < turns->message_count &&
+        render(turns, turns->message_count, turn->message + 1, false, &turns->probe)) {
+        size_t answer = find_sentinel(&turns->probe, false), same = common_start(&turns->probe, text);
+        answer = answer < same ? answer : same;
+        limit = answer > turn->begin && answer < limit ? answer : limit;
+    }
+    size_t end = lt_chat_stop_find(&turns->stops, text->data, from, limit);
+    *stopped = end > 0;
+    if (end || !render(turns, turn->message + 1, SIZE_MAX, false, &turns->probe))
+        return end;
+    end = before_marker(text, turn->begin, common_start(&turns->probe, text));
+    return end > turn->begin && end <= limit ? end : 0;
+}
+
 size_t lt_chat_turn_find_end(lt_chat_turns *turns, size_t i, bool *stopped)
 {
     const lt_chat_turn *turn = &turns->items[i];
     const char *text = turns->text->data;
     size_t limit = next_begin(turns, i), content_end = find_content_end(turns, i), end;
-    if (content_end && !turn->calls)
+    if (turn->calls)
+        return find_call_end(turns, i, content_end ? content_end : turn->begin, limit, stopped);
+    if (content_end)
         end = lt_chat_stop_follows(&turns->stops, text, content_end, limit);
     else
-        end = lt_chat_stop_find(&turns->stops, text, content_end ? content_end : turn->begin, limit);
+        end = lt_chat_stop_find(&turns->stops, text, turn->begin, limit);
     *stopped = end > 0;
     if (end || content_end)
         return end ? end : content_end;
@@ -335,7 +365,7 @@ size_t lt_chat_turn_find_end(lt_chat_turns *turns, size_t i, bool *stopped)
     size_t size;
     const char *content = plain_content(turns, turn->message, &size);
     const char *found = size ? memmem(text + turn->begin, limit - turn->begin, content, size) : NULL;
-    return found ? (size_t)(found - text) + size : limit;
+    return found ? (size_t)(found - text) + size : 0;
 }
 
 void lt_chat_turns_learn_stop(lt_chat_turns *turns)
