@@ -9,7 +9,7 @@
 
 enum { MAX_SOURCE_BYTES = 4 * 1024 * 1024 };
 
-static const int64_t DEFAULT_STEPS = 50 * 1000 * 1000;
+static const int64_t DEFAULT_STEPS = 20 * 1000 * 1000;
 static const int64_t DEFAULT_MEMORY_BYTES = 256 * 1024 * 1024;
 static const int64_t DEFAULT_OUTPUT_BYTES = 64 * 1024 * 1024;
 

@@ -41,7 +41,7 @@ bool lt_jinja_has_generation(const lt_jinja_template *template);
 
 /* What one rendering may use. A zero takes the default. */
 typedef struct lt_jinja_limits {
-    int64_t steps;        /* evaluated nodes, iterations and bytes moved (by the 64): 50 million */
+    int64_t steps;        /* evaluated nodes, iterations and bytes moved (by the 64): 20 million */
     int64_t memory_bytes; /* values made while rendering: 256 MiB */
     int64_t output_bytes; /* 64 MiB */
 } lt_jinja_limits;

@@ -162,7 +162,7 @@ static void expect(lt_jparser *p, lt_jtoken_kind kind, const char *what)
 
 static const char *const END_SET[] = {"endset", NULL}, *const END_FOR[] = {"endfor", NULL},
                          *const END_FOR_ELSE[] = {"endfor", "else", NULL}, *const END_IF[] = {"endif", NULL},
-                         *const END_IF_ELSE[] = {"elif", "else", "endif", NULL}, *const END_WITH[] = {"endwith", NULL},
+                         *const END_IF_ELSE[] = {"endif", "elif", "else", NULL}, *const END_WITH[] = {"endwith", NULL},
                          *const END_AUTOESCAPE[] = {"endautoescape", NULL}, *const END_BLOCK[] = {"endblock", NULL},
                          *const END_CALL[] = {"endcall", NULL}, *const END_FILTER[] = {"endfilter", NULL},
                          *const END_MACRO[] = {"endmacro", NULL}, *const END_GENERATION[] = {"endgeneration", NULL};
