@@ -5,11 +5,14 @@
                                                  conversations: the same text, or an error on both sides
     scripts/check_templates.py masks PATH…       {% generation %} spans against transformers, and derived masks of a stock
                                                  template X.jinja against those of X-training.jinja beside it
+    scripts/check_templates.py record            writes tests/data/jinja/language.json and tests/data/chat/cases.json: what
+                                                 Python gives for the written templates and for those in tests/data/chat
     scripts/check_templates.py fuzz [N [SEED]]   the language: a list of written templates and N random ones; with N = 0 every
                                                  filter, test, method and operator on every kind of value
 
 Needs build/render_template (make build/render_template) and Python with transformers and jinja2.
 """
+import copy
 import datetime
 import glob
 import json
@@ -405,7 +408,7 @@ def check_masks(paths, count=int(os.environ.get("COUNT", "150"))):
 
 def run_template(source, context):
     try:
-        return reference._cached_compile_jinja_template(source).render(**context)
+        return reference._cached_compile_jinja_template(source).render(**copy.deepcopy(context))  # the filter indent changes lists
     except RecursionError:
         return None
     except Exception as problem:
@@ -429,10 +432,69 @@ def check_language(count, seed):
     return tally.report()
 
 
+# ---- expected values for the unit tests --------------------------------------------------------------------------------
+
+CHAT_SPECIAL = {"bos_token": "<s>", "eos_token": "</s>"}
+CHAT_REQUESTS = [
+    {"messages": [{"role": "user", "content": "Hi"}]},
+    {"messages": [{"role": "user", "content": "Hi"}], "add_generation_prompt": True},
+    {"messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": " Grüße, 世界 👩‍💻\n"}], "add_generation_prompt": True},
+    {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"},
+                  {"role": "assistant", "content": " d \n"}]},
+    {"messages": [{"role": "assistant", "content": "out of turn"}]},
+    {"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "<think>\nhm\n</think>\n\nx"}, {"role": "user", "content": "r"},
+                  {"role": "assistant", "content": "y", "reasoning_content": "so"}, {"role": "user", "content": "s"}], "add_generation_prompt": True,
+     "variables": {"enable_thinking": False}},
+    {"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": None, "tool_calls": [
+        {"id": "1", "type": "function", "function": {"name": "f", "arguments": {"z": [1, 2.0, None, True], "a": "ü\"\n"}}}]},
+        {"role": "tool", "content": "4"}, {"role": "assistant", "content": "It is 4.", "thinking": "sure"}], "tools": TOOLS},
+    {"messages": [{"role": "user", "content": ""}, {"role": "assistant", "content": ""}]},
+    {"messages": [{"role": "user"}, {"role": "assistant", "content": "no question"}]},
+    {"messages": []},
+]
+
+
+def record():
+    language = []
+    sample = random.Random(1).sample(list(template_language.exhaustive()), 500)
+    for source in template_language.WRITTEN + sample:
+        expected = run_template(source, template_language.CONTEXT)
+        if isinstance(expected, str) and re.search(r"0x[0-9a-f]{8}|<class |built-in|<function|[0-9]{19}", expected):
+            continue
+        if re.search(r"(keys|items)\(\)\) -", source):
+            continue
+        language.append([source, expected if isinstance(expected, str) else None])
+    write_json("tests/data/jinja/language.json", {"context": template_language.CONTEXT, "cases": language})
+    chat = []
+    for file in sorted(glob.glob("tests/data/chat/*.jinja")):
+        source = open(file, encoding="utf-8").read()
+        for asked in CHAT_REQUESTS:
+            case = {"template": os.path.basename(file), "request": asked}
+            try:
+                case["text"], indices = render(source, json.loads(json.dumps(asked)), CHAT_SPECIAL, spans=True)
+                if indices:
+                    case["marked"] = [case["text"][a:b] for a, b in indices]
+            except Exception as problem:
+                case["error"] = str(problem) if type(problem).__name__ == "TemplateError" else ""
+            chat.append(case)
+    write_json("tests/data/chat/cases.json", {"special": CHAT_SPECIAL, "cases": chat})
+
+
+def write_json(path, value):
+    """One case a line."""
+    with open(path, "w", encoding="utf-8") as file:
+        head = {k: v for k, v in value.items() if k != "cases"}
+        file.write(json.dumps(head, ensure_ascii=False)[:-1] + ', "cases": [\n')
+        file.write(",\n".join(json.dumps(case, ensure_ascii=False) for case in value["cases"]) + "\n]}\n")
+
+
 def main():
-    if len(sys.argv) < 2 or sys.argv[1] not in ("models", "masks", "fuzz"):
+    if len(sys.argv) < 2 or sys.argv[1] not in ("models", "masks", "fuzz", "record"):
         sys.exit(__doc__)
-    if sys.argv[1] == "models":
+    ok = True
+    if sys.argv[1] == "record":
+        record()
+    elif sys.argv[1] == "models":
         ok = check_models(sys.argv[2:])
     elif sys.argv[1] == "masks":
         ok = check_masks(sys.argv[2:])
