@@ -41,8 +41,8 @@ Test(jinja_limits, loops_and_growth_end_by_steps_memory_or_output)
         "{% set ns = namespace(s='x') %}{% for i in range(100) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}",
         "{% set ns = namespace(s='x' * 1000) %}{% for i in range(9999) %}{% set ns.s = ns.s + 'x' %}{% endfor %}",
         "{% set ns = namespace(x=[1]) %}{% for i in range(60) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x }}",
-        "{% set ns = namespace(x=[1], y=[1]) %}{% for i in range(60) %}{% set ns.x = [ns.x, ns.x] %}"
-        "{% set ns.y = [ns.y, ns.y] %}{% endfor %}{{ ns.x == ns.y }}",
+        ("{% set ns = namespace(x=[1], y=[1]) %}{% for i in range(60) %}{% set ns.x = [ns.x, ns.x] %}"
+         "{% set ns.y = [ns.y, ns.y] %}{% endfor %}{{ ns.x == ns.y }}"),
         "{% for i in range(9999) %}{{ 'x' * 999 }}{% endfor %}",
         "{{ [1] | batch(10**9, 'x') | list }}",
         "{{ [1] | slice(10**9) | list }}",
