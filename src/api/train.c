@@ -7,6 +7,7 @@
 #include "api/data.h"
 #include "core/threads.h"
 #include "formats/peft.h"
+#include "models/family.h"
 #include "train/trainer.h"
 
 /* Everything that a run borrows while it goes on. */
@@ -26,6 +27,32 @@ static bool set_names(lt_peft_names *names, const lathe_strings *from, lt_error 
     if (from->count == 1 && strpbrk(from->items[0], "\\[](){}*+?^$|"))
         return lt_peft_names_set_regex(names, from->items[0], err);
     return lt_peft_names_set(names, from->items, from->count, err);
+}
+
+/* "all-linear" is one string to PEFT, which takes layers only beside a list: the list is what the string stands for. */
+static bool set_linear_names(const lathe_train_options *from, lt_peft_names *names, lt_error *err)
+{
+    const char *items[LT_LINEAR_SLOTS];
+    int count = 0;
+    lt_config config;
+    if (!lt_family_load(from->model, &config, err))
+        return false;
+    for (int slot = 0; slot < LT_LINEAR_SLOTS; slot++)
+        if (lt_config_has_linear(&config, (lt_linear_slot)slot)) {
+            const char *dot = strrchr(config.linear_name[slot], '.');
+            items[count++] = dot ? dot + 1 : config.linear_name[slot];
+        }
+    bool ok = lt_peft_names_set(names, items, count, err);
+    lt_config_free(&config);
+    return ok;
+}
+
+static bool set_targets(const lathe_train_options *from, lt_lora_config *lora, lt_error *err)
+{
+    const lathe_strings *targets = &from->target_modules;
+    if (from->layers_to_transform.count > 0 && targets->count == 1 && strcmp(targets->items[0], "all-linear") == 0)
+        return set_linear_names(from, &lora->target_modules, err);
+    return set_names(&lora->target_modules, targets, err);
 }
 
 static bool set_layers(lt_lora_config *lora, const lathe_integers *from, lt_error *err)
@@ -58,8 +85,7 @@ static bool set_adapter(setup *s, lt_error *err)
     if (!s->peft.task_type || !s->peft.base_model)
         return lt_error_set(err, LT_ERR_MEMORY, "out of memory");
     s->to.peft = &s->peft;
-    return set_names(&lora->target_modules, &from->target_modules, err) &&
-           set_names(&lora->exclude_modules, &from->exclude_modules, err) &&
+    return set_targets(from, lora, err) && set_names(&lora->exclude_modules, &from->exclude_modules, err) &&
            set_layers(lora, &from->layers_to_transform, err) &&
            (from->modules_to_save.count == 0 || lt_peft_names_set(&s->peft.modules_to_save, from->modules_to_save.items,
                                                                   from->modules_to_save.count, err)) &&

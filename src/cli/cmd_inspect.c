@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/inspect.h"
+#include "cli/metrics.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/terminal.h"
@@ -161,6 +162,8 @@ static bool print_all(const char *path, const json_t *facts, const lt_safetensor
     else if (config)
         print_model(facts);
     print_weights(facts);
+    if (strcmp(string(facts, "kind"), "run") == 0)
+        lt_metrics_draw_run(path, stdout);
     return !set || print_tensors(set, err);
 }
 

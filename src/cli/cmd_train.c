@@ -105,15 +105,12 @@ static void print_next(const lathe_train_options *train)
 static void print_summary(const lathe_train_options *train, const lathe_train_result *r)
 {
     char steps[LT_FIGURE], tokens[LT_FIGURE], time[LT_FIGURE], speed[LT_FIGURE], peak[LT_FIGURE], plan[LT_FIGURE];
-    lt_metrics metrics;
-    if (lt_metrics_read(&metrics, train->output, NULL))
-        lt_metrics_draw(&metrics, stdout);
-    lt_metrics_free(&metrics);
+    lt_metrics_draw_run(train->output, stdout);
     printf("\n%sdone%s: %s step%s, %s tokens in %s, %s tokens/s\n", lt_style_on(stdout, LT_STYLE_GREEN),
            lt_style_off(stdout), lt_figure_grouped(r->steps, steps), r->steps == 1 ? "" : "s",
            lt_figure_count((double)r->tokens, tokens), lt_figure_seconds(r->seconds, time),
            lt_figure_count(r->tokens_per_second, speed));
-    print_field("loss", "%.4f at the first step, %.4f at the last", r->loss_first, r->loss_last);
+    print_field("loss", "%.4f when first logged, %.4f at the end", r->loss_first, r->loss_last);
     if (!isnan(r->eval_loss))
         print_field("eval loss", "%.4f (perplexity %.4g)", r->eval_loss, exp(r->eval_loss));
     print_field("memory", "peak %s, planned %s", lt_figure_bytes(r->peak_rss_bytes, peak),

@@ -11,7 +11,7 @@ static void put(FILE *out, const char *text)
     bool line_start = true;
     for (; *text; text++) {
         if (text[0] == '\n' && text[1] == '\n') {
-            fputs("\n.PP\n", out);
+            fputs("\n.IP\n", out);
             text++;
             line_start = true;
             continue;

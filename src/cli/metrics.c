@@ -60,7 +60,7 @@ void lt_metrics_free(lt_metrics *metrics)
     *metrics = (lt_metrics){0};
 }
 
-void lt_metrics_draw(const lt_metrics *metrics, FILE *out)
+static void draw(const lt_metrics *metrics, FILE *out)
 {
     enum { POINTS_LEAST = 8, WIDTH_MOST = 72, HEIGHT = 8, AROUND = 12 };
     if (metrics->count < POINTS_LEAST)
@@ -76,4 +76,12 @@ void lt_metrics_draw(const lt_metrics *metrics, FILE *out)
                       .height = HEIGHT};
     fprintf(out, "\n%sloss%s\n", lt_style_on(out, LT_STYLE_BOLD), lt_style_off(out));
     lt_curve_draw(out, &curve);
+}
+
+void lt_metrics_draw_run(const char *folder, FILE *out)
+{
+    lt_metrics metrics;
+    if (lt_metrics_read(&metrics, folder, NULL))
+        draw(&metrics, out);
+    lt_metrics_free(&metrics);
 }

@@ -15,7 +15,7 @@ typedef struct lt_metrics {
 bool lt_metrics_read(lt_metrics *metrics, const char *folder, lt_error *err);
 void lt_metrics_free(lt_metrics *metrics);
 
-/* The loss over the steps; nothing when there are too few to make a curve. */
-void lt_metrics_draw(const lt_metrics *metrics, FILE *out);
+/* Draws the loss over the steps of the run in `folder`; nothing when it has no metrics or too few to make a curve. */
+void lt_metrics_draw_run(const char *folder, FILE *out);
 
 #endif

@@ -10,7 +10,7 @@ expect_status 0
 for file in adapter_model.safetensors adapter_config.json recipe.yaml metrics.jsonl trainer_state.json summary.json; do
     expect_file "$work/run/$file"
 done
-expect_out "done" "12 steps" "at the first step" "eval loss" "peak" "planned" "$work/run"
+expect_out "done" "12 steps" "when first logged" "eval loss" "peak" "planned" "$work/run"
 expect_err "step 12/12"
 expect_no_err "$(printf '\r')"
 expect_no_out "$(printf '\033[')"
