@@ -34,6 +34,7 @@ MODELS = {
     "fused": bpe(["<unk>"] + LETTERS, SPM_MERGES, unk_token="<unk>", fuse_unk=True),
     "unfused": bpe(["<unk>"] + LETTERS, [m.split(" ") for m in SPM_MERGES], unk_token="<unk>", fuse_unk=False),
     "dropping": bpe(LETTERS, SPM_MERGES),
+    "partly": bpe(["<unk>", "<0x16>"] + LETTERS, SPM_MERGES, unk_token="<unk>", byte_fallback=True),
     "suffixed": bpe(["<unk>"] + list("abcdelo") + [c + "</w>" for c in "abcdelo"], ["l l", "ll o</w>", "a b", "ab c</w>"], unk_token="<unk>",
                     end_of_word_suffix="</w>"),
     "prefixed": bpe(["<unk>"] + list("abcdelo") + ["##" + c for c in "abcdelo"], ["##l ##l", "a ##b", "ab ##c"], unk_token="<unk>",
@@ -122,6 +123,11 @@ CASES = [
     ("metaspace never", "unfused", {"pre_tokenizer": metaspace("never"), "decoder": metaspace("never")}, SPM),
     ("metaspace first behind strip", "unfused", {"normalizer": {"type": "Strip", "strip_left": True, "strip_right": True}, "pre_tokenizer": metaspace("first")}, ["the a", "  the a ", "a"]),
     ("unknown dropped", "dropping", {"pre_tokenizer": metaspace("always")}, SPM),
+    # Long enough to be cut, with unknown characters between some that merge.
+] + [
+    ("unknown in a long piece, " + m, m, {}, ["inжterжжlowж▁жtжhжeжж" * 3, "жж▁▁ж▁▁lжlжж▁wжorrж" * 3, "a\x16bжcжж" * 9 + "ж", "▁theж" + "ж" * 30 + "▁the"])
+    for m in ("dropping", "fused", "unfused", "spm", "partly")
+] + [
     ("end of word", "suffixed", {"pre_tokenizer": {"type": "WhitespaceSplit"}, "decoder": {"type": "BPEDecoder", "suffix": "</w>"}}, ["hello abc", "a b xa ax", "llo"]),
     ("continued words", "prefixed", {"pre_tokenizer": {"type": "Whitespace"}}, ["allo abc", "ab,c xa"]),
     ("wordpiece", "wordpiece", {"normalizer": {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True, "strip_accents": None, "lowercase": True},

@@ -142,20 +142,23 @@ static bool encode_part(const lt_bpe *bpe, lt_token_model_scratch *s, const char
 static bool encode_parts(const lt_bpe *bpe, lt_token_model_scratch *s, const char *piece, size_t size, bool bytes,
                          lt_tokens *out, lt_error *err)
 {
-    size_t begin = 0;
+    size_t begin = 0, last_begin = 0;
     uint32_t last = 0, c;
+    bool any_known = bytes || bpe->spells_all; /* no character can be unknown */
     for (size_t i = 0; i < size;) {
         size_t n = 1;
         if (bytes)
             c = lt_bytelevel_char((unsigned char)piece[i]);
         else
             n = (size_t)lt_utf8_decode(piece + i, size - i, &c);
-        if (i > begin && !lt_bpe_may_cross(bpe, last, c)) {
+        if (i > begin && !lt_bpe_may_cross(bpe, last, c) &&
+            (any_known || (id_of(bpe, piece + last_begin, i - last_begin) >= 0 && id_of(bpe, piece + i, n) >= 0))) {
             if (!encode_part(bpe, s, piece + begin, i - begin, bytes, out, err))
                 return false;
             begin = i;
         }
         last = c;
+        last_begin = i;
         i += n;
     }
     return encode_part(bpe, s, piece + begin, size - begin, bytes, out, err);

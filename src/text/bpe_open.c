@@ -157,6 +157,9 @@ static void fill_tables(lt_bpe *bpe)
         bpe->ascii_id[c] = lt_vocab_find(vocab, &text, 1);
     }
     lt_token_model_byte_tokens(vocab, bpe->spelled_id);
+    bpe->spells_all = bpe->byte_fallback;
+    for (int b = 0; b < 256; b++)
+        bpe->spells_all = bpe->spells_all && bpe->spelled_id[b] >= 0;
     for (int32_t id = 0; id < vocab->end; id++)
         if (vocab->entries[id].size > 0 && (size_t)vocab->entries[id].size > bpe->longest_token)
             bpe->longest_token = (size_t)vocab->entries[id].size;

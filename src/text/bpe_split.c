@@ -1,7 +1,10 @@
 /* Cutting a long piece without changing what comes out. A merge joins two neighbours, so it joins the last character of
  * the left one to the first of the right one. Between two characters that no merge joins in this way nothing ever grows
  * together, and the two sides can be encoded by themselves. SentencePiece vocabularies have no pre-tokenizer, yet hardly any
- * merge crosses from a letter to "▁": their texts fall into words here, and words are what the cache can hold. */
+ * merge crosses from a letter to "▁": their texts fall into words here, and words are what the cache can hold.
+ *
+ * Beside an unknown character there is no cut, unless it is spelled in bytes: dropped, it makes neighbours of those at its
+ * sides; as the unknown token, it may be one with the next. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,11 +47,7 @@ static bool symbols_are_text(const lt_bpe *bpe)
         if (bpe->byte_fallback && (is_spelled_byte(bpe, m->left) || is_spelled_byte(bpe, m->right)))
             return false;
     }
-    /* Unknown characters next to one another may become one token. */
-    bool all_spelled = bpe->byte_fallback;
-    for (int b = 0; b < 256; b++)
-        all_spelled = all_spelled && bpe->spelled_id[b] >= 0;
-    return all_spelled || !bpe->unk_token || !bpe->fuse_unk;
+    return true;
 }
 
 bool lt_bpe_find_crossings(lt_bpe *bpe, lt_error *err)
