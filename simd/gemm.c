@@ -24,6 +24,7 @@
 enum {
     GROUP_ROWS = 64,        /* rows of A that meet a panel of B in a row; also what a task packs at a time for itself */
     PACK_COST_ROWS = 6,     /* packing a block of B costs about as much as multiplying it by so many rows */
+    MOST_AHEAD = 8,         /* lines asked for in a step: more than memory delivers meanwhile */
     SERIAL_LIMIT = 1 << 17, /* multiply-adds below which waking the other threads costs more than it brings */
 };
 
@@ -41,6 +42,7 @@ typedef struct product {
     int64_t row_blocks, column_blocks; /* the tasks are their product */
     const char *packed_a;              /* all of A, or NULL: every task packs what it needs */
     char *thread_scratch;
+    int64_t next_task; /* that no thread has taken yet */
 } product;
 
 static int64_t divide_up(int64_t a, int64_t b)
@@ -106,6 +108,16 @@ static int64_t thread_bytes(const lt_gemm_kernel *kernel)
     return block_b_bytes(kernel) + (int64_t)GROUP_ROWS * kernel->block_words * 4;
 }
 
+static product make_product(const lt_gemm_kernel *kernel, const lt_gemm_call *call)
+{
+    product p = {.kernel = kernel, .call = call, .packed_a = call->packed_a};
+    p.block_elements = block_words(kernel, call->K) * kernel->word_elements;
+    p.panel_rows = panel_rows(kernel, call->M);
+    p.row_panels = divide_up(call->M, p.panel_rows);
+    p.column_units = divide_up(call->N, (int64_t)kernel->vectors * kernel->lanes);
+    return p;
+}
+
 static range k_block(const product *p, int64_t index)
 {
     int64_t begin = index * p->block_elements;
@@ -152,7 +164,8 @@ static void pack_b(const product *p, range k, range columns, char *packed)
 }
 
 /* A group of panels of A by one panel of B, which stays in L1 where it fits. */
-static void multiply_group(const product *p, range k, range panels, const char *a, range columns, const char *b)
+static void multiply_group(const product *p, range k, range panels, const char *a, range columns, const char *b,
+                           lt_gemm_ahead *ahead)
 {
     const lt_gemm_call *call = p->call;
     const int64_t words = round_up(divide_up(k.end - k.begin, p->kernel->word_elements), LT_GEMM_WORD_STEP);
@@ -163,7 +176,8 @@ static void multiply_group(const product *p, range k, range panels, const char *
                        .cols = (int)(columns.end - columns.begin),
                        .alpha = call->alpha,
                        .beta = first ? call->beta : 1,
-                       .bias = call->bias && first ? call->bias + columns.begin : NULL};
+                       .bias = call->bias && first ? call->bias + columns.begin : NULL,
+                       .ahead = ahead};
     for (int64_t panel = panels.begin; panel < panels.end; panel++) {
         out.rows = (int)smaller(p->panel_rows, call->M - panel * p->panel_rows);
         p->kernel->micro(words, a, b, &out);
@@ -172,7 +186,8 @@ static void multiply_group(const product *p, range k, range panels, const char *
     }
 }
 
-static void multiply_block(const product *p, range k, range panels, range columns, const char *b, char *own_a)
+static void multiply_block(const product *p, range k, range panels, range columns, const char *b, char *own_a,
+                           lt_gemm_ahead *ahead)
 {
     const int64_t panel_bytes = p->panel_rows * row_bytes(p, k), lanes = p->kernel->lanes;
     const int64_t group = GROUP_ROWS / p->panel_rows, vectors = divide_up(columns.end - columns.begin, lanes);
@@ -186,22 +201,70 @@ static void multiply_block(const product *p, range k, range panels, range column
         for (int64_t v = 0; v < vectors;) {
             int64_t width = panel_vectors(p->kernel, vectors - v), n = columns.begin + v * lanes;
             multiply_group(p, k, now, a, (range){n, smaller(n + width * lanes, columns.end)},
-                           b + v * lanes * row_bytes(p, k));
+                           b + v * lanes * row_bytes(p, k), ahead);
             v += width;
         }
     }
 }
 
-static void run_task(const product *p, int64_t task, char *scratch)
+static range task_panels(const product *p, int64_t task)
 {
-    range panels = share(p->row_panels, task % p->row_blocks, p->row_blocks);
-    range columns = share(p->column_units, task / p->row_blocks, p->column_blocks);
+    return share(p->row_panels, task % p->row_blocks, p->row_blocks);
+}
+
+static range task_columns(const product *p, int64_t task)
+{
+    range units = share(p->column_units, task / p->row_blocks, p->column_blocks);
     int64_t unit = (int64_t)p->kernel->vectors * p->kernel->lanes;
-    columns = (range){columns.begin * unit, smaller(columns.end * unit, p->call->N)};
+    return (range){units.begin * unit, smaller(units.end * unit, p->call->N)};
+}
+
+/* The block of B after block `index` of K of `task`, to be asked for during `steps` steps of the micro kernel. */
+static lt_gemm_ahead next_block(const product *p, int64_t task, int64_t next_task, int64_t index, int64_t steps)
+{
+    const lt_matrix *b = p->call->b;
+    bool same_task = index + 1 < k_blocks(p);
+    if (!same_task && next_task >= p->row_blocks * p->column_blocks)
+        return (lt_gemm_ahead){0};
+    range k = k_block(p, same_task ? index + 1 : 0), columns = task_columns(p, same_task ? task : next_task);
+    range rows = p->call->transpose_b ? columns : k, elements = p->call->transpose_b ? k : columns;
+    lt_gemm_ahead ahead = {.at = lt_gemm_at(b, rows.begin, elements.begin), .rows = rows.end - rows.begin};
+    ahead.row_bytes = lt_dtype_bytes(b->dtype, elements.end - elements.begin);
+    ahead.row_end = ahead.at + ahead.row_bytes;
+    ahead.stride = lt_dtype_bytes(b->dtype, b->row_stride);
+    ahead.per_step = (int)smaller(divide_up(ahead.rows * divide_up(ahead.row_bytes, 64), steps), MOST_AHEAD);
+    return ahead;
+}
+
+/* next_task: the one that this thread does after this (or one past the last). */
+static void run_task(const product *p, int64_t task, int64_t next_task, char *scratch)
+{
+    const range panels = task_panels(p, task), columns = task_columns(p, task);
+    const int64_t width = (int64_t)p->kernel->vectors * p->kernel->lanes;
+    const int64_t tiles = (panels.end - panels.begin) * divide_up(columns.end - columns.begin, width);
     for (int64_t i = 0; i < k_blocks(p); i++) {
         range k = k_block(p, i);
+        lt_gemm_ahead ahead = next_block(p, task, next_task, i, tiles * (row_bytes(p, k) / (4 * LT_GEMM_WORD_STEP)));
         pack_b(p, k, columns, scratch);
-        multiply_block(p, k, panels, columns, scratch, scratch + block_b_bytes(p->kernel));
+        multiply_block(p, k, panels, columns, scratch, scratch + block_b_bytes(p->kernel), &ahead);
+    }
+}
+
+/* Threads take tasks in their order; each knows its next one when it begins one. */
+static int64_t take_task(product *p)
+{
+    int64_t task;
+#pragma omp atomic capture
+    task = p->next_task++;
+    return task;
+}
+
+static void run_tasks(product *p, char *scratch)
+{
+    const int64_t count = p->row_blocks * p->column_blocks;
+    for (int64_t task = take_task(p), next; task < count; task = next) {
+        next = take_task(p);
+        run_task(p, task, next, scratch);
     }
 }
 
@@ -243,8 +306,7 @@ static void run_serial(product *p, char *packed)
     int64_t items = pack_items(p);
     for (int64_t i = 0; packed && i < k_blocks(p) * items; i++)
         pack_all(p, i, items, packed);
-    for (int64_t task = 0; task < p->row_blocks * p->column_blocks; task++)
-        run_task(p, task, p->thread_scratch);
+    run_tasks(p, p->thread_scratch);
 }
 
 static void run_parallel(product *p, int threads, char *packed)
@@ -255,10 +317,7 @@ static void run_parallel(product *p, int threads, char *packed)
 #pragma omp for schedule(dynamic)
         for (int64_t i = 0; i < pack_count; i++)
             pack_all(p, i, items, packed);
-        char *scratch = p->thread_scratch + omp_get_thread_num() * thread_bytes(p->kernel);
-#pragma omp for schedule(dynamic) nowait
-        for (int64_t task = 0; task < p->row_blocks * p->column_blocks; task++)
-            run_task(p, task, scratch);
+        run_tasks(p, p->thread_scratch + omp_get_thread_num() * thread_bytes(p->kernel));
     }
 }
 
@@ -297,12 +356,7 @@ static void scale_only(const lt_gemm_call *call)
 
 static void run(const lt_gemm_kernel *kernel, const lt_gemm_call *call)
 {
-    product p = {.kernel = kernel, .call = call};
-    p.block_elements = block_words(kernel, call->K) * kernel->word_elements;
-    p.panel_rows = panel_rows(kernel, call->M);
-    p.row_panels = divide_up(call->M, p.panel_rows);
-    p.column_units = divide_up(call->N, (int64_t)kernel->vectors * kernel->lanes);
-    p.packed_a = call->packed_a;
+    product p = make_product(kernel, call);
     bool serial = call->serial || (double)call->M * (double)call->N * (double)call->K < SERIAL_LIMIT;
     int threads = serial ? 1 : lt_threads_count();
     if (run_few_rows(&p, threads))
@@ -371,10 +425,7 @@ void lt_gemm_pack_a_with(const lt_kernels *set, lt_compute compute, const lt_mat
         return;
     }
     lt_gemm_call call = {.M = M, .K = K, .compute = compute, .a = a, .transpose_a = transpose_a};
-    product p = {.kernel = kernel, .call = &call};
-    p.block_elements = block_words(kernel, K) * kernel->word_elements;
-    p.panel_rows = panel_rows(kernel, M);
-    p.row_panels = divide_up(M, p.panel_rows);
+    product p = make_product(kernel, &call);
     int64_t items = pack_items(&p), count = k_blocks(&p) * items;
 #pragma omp parallel for schedule(dynamic) if (!serial && M * K >= SERIAL_LIMIT)
     for (int64_t i = 0; i < count; i++)

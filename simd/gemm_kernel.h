@@ -15,6 +15,29 @@
 
 #include "simd/gemm.h"
 
+enum { LT_GEMM_WORD_STEP = 4 }; /* the micro kernel is called with a multiple of so many words */
+
+/* Memory that will be packed next: `rows` rows of row_bytes bytes, `stride` apart. Micro kernels ask for it while they
+ * multiply, per_step lines every LT_GEMM_WORD_STEP words, so that packing finds it in cache. */
+typedef struct lt_gemm_ahead {
+    const char *at, *row_end;
+    int64_t row_bytes, stride, rows;
+    int per_step;
+} lt_gemm_ahead;
+
+static inline void lt_gemm_ask(lt_gemm_ahead *ahead)
+{
+    for (int i = 0; i < ahead->per_step && ahead->rows > 0; i++) {
+        __builtin_prefetch(ahead->at, 0, 2);
+        ahead->at += 64;
+        if (ahead->at >= ahead->row_end) {
+            ahead->row_end += ahead->stride;
+            ahead->at = ahead->row_end - ahead->row_bytes;
+            ahead->rows--;
+        }
+    }
+}
+
 /* Where a tile of C goes: c = beta · c (not read when beta is 0) + (alpha · sum + bias), each + fused with its product.
  */
 typedef struct lt_gemm_out {
@@ -22,7 +45,8 @@ typedef struct lt_gemm_out {
     int64_t stride;
     int rows, cols;
     float alpha, beta;
-    const float *bias; /* (cols) f32 or NULL */
+    const float *bias;    /* (cols) f32 or NULL */
+    lt_gemm_ahead *ahead; /* advanced as it is asked for */
 } lt_gemm_out;
 
 /* Multiplies one panel of A (out->rows rows) by one panel of B (out->cols columns) over `words` words. */
@@ -39,8 +63,6 @@ typedef void (*lt_gemm_pack_columns)(const lt_matrix *b, int64_t n0, int64_t nn,
  * the order of the blocked product: K in blocks of block_words. */
 typedef void (*lt_gemm_few_rows)(const lt_gemm_call *call, const void *packed_a, int64_t block_words, int64_t n0,
                                  int64_t n1);
-
-enum { LT_GEMM_WORD_STEP = 4 }; /* the micro kernel is called with a multiple of so many words */
 
 /* How a stored type gets in. A NULL is a type that the kernel cannot take in that place. Index 1: stored transposed. */
 typedef struct lt_gemm_packers {

@@ -23,7 +23,8 @@ static double multiply(const lt_gemm_kernel *kernel, int64_t rounds)
         return 2.0 * 16 * MAX_COLS * WORDS;
     }
     int cols = kernel->vectors * kernel->lanes;
-    lt_gemm_out out = {.c = c, .stride = MAX_COLS, .rows = kernel->rows, .cols = cols, .alpha = 1};
+    lt_gemm_ahead nothing = {0};
+    lt_gemm_out out = {.c = c, .stride = MAX_COLS, .rows = kernel->rows, .cols = cols, .alpha = 1, .ahead = &nothing};
     for (int64_t i = 0; i < rounds; i++)
         kernel->micro(WORDS, zeros, zeros, &out);
     return 2.0 * kernel->rows * cols * WORDS * kernel->word_elements * (double)rounds;

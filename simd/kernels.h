@@ -71,7 +71,9 @@ typedef struct lt_kernels {
     void (*rope)(float *x, const float *cos, const float *sin, float direction, int64_t half);
 
     /* Activation store, symmetric per block of LT_QUANT_BLOCK: scale = max|x| / 127 (bf16, rounded upward so that no
-     * code exceeds 127), code = round(x / scale), ties to even. An all-zero block has scale 0. Not in place. */
+     * code exceeds 127), code = round(x / scale), ties to even. An all-zero block has scale 0. Not in place. The
+     * division is a product with 1 / scale, so that every set gives the same codes. A block with a NaN or an infinity
+     * comes back as NaN. */
     void (*quantize_q8)(const float *in, int8_t *codes, uint16_t *scales_bf16, int64_t n);
     void (*dequantize_q8)(const int8_t *codes, const uint16_t *scales_bf16, float *out, int64_t n);
 

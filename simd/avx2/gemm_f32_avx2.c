@@ -42,6 +42,8 @@ LT_INLINE void tile(int rows, int vectors, int64_t words, const void *packed_a, 
     }
     for (; words > 0; words -= LT_LANES, a += rows * LT_LINE_BYTES) {
         int count = words < LT_LANES ? (int)words : LT_LANES;
+        for (int w = 0; w < count; w += LT_GEMM_WORD_STEP)
+            lt_gemm_ask(out->ahead);
         LT_NO_UNROLL
         for (int w = 0; w < count; w++, b += vectors * LT_LINE_BYTES) {
             __m256 column[TILE_VECTORS];
@@ -79,9 +81,12 @@ LT_INLINE void tile(int rows, int vectors, int64_t words, const void *packed_a, 
 
 TILES(1)
 TILES(2)
-TILES(3) TILES(4) TILES(5) TILES(6)
+TILES(3)
+TILES(4)
+TILES(5)
+TILES(6)
 
-    static void micro(int64_t words, const void *a, const void *b, const lt_gemm_out *out)
+static void micro(int64_t words, const void *a, const void *b, const lt_gemm_out *out)
 {
     static const lt_gemm_micro tiles[TILE_ROWS][TILE_VECTORS] = {TILE_NAMES(1), TILE_NAMES(2), TILE_NAMES(3),
                                                                  TILE_NAMES(4), TILE_NAMES(5), TILE_NAMES(6)};
@@ -97,8 +102,11 @@ LT_INLINE void few_rows_vector(lt_load load, const lt_gemm_call *call, const cha
     const int64_t line_bytes = lt_dtype_bytes(call->b->dtype, LT_LANES);
     const char *row[LT_LANES], *ahead = lt_gemm_at(call->b, n + LT_LANES, 0);
     lt_row_addresses(call->b, n, columns, 0, row);
-    lt_gemm_out out = {
-        call->c + n, call->c_stride, rows, columns, call->alpha, call->beta, call->bias ? call->bias + n : NULL};
+    lt_gemm_out out = {.c = call->c + n,
+                       .stride = call->c_stride,
+                       .alpha = call->alpha,
+                       .beta = call->beta,
+                       .bias = call->bias ? call->bias + n : NULL};
     int64_t end = 0, offset = 0;
     for (int64_t k = 0; k < call->K;) {
         __m256 sum[TILE_ROWS];

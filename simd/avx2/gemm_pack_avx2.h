@@ -67,28 +67,39 @@ LT_INLINE void lt_pack_a_plain(lt_load load, const lt_matrix *a, int64_t m0, int
     }
 }
 
-/* A stored (K,M): 8 rows of op(A) at a time, transposed, go to the panels they fall into. */
+/* A line's worth of K (`count` of it) for `columns` columns, from rows of a (K, columns) matrix. */
+LT_INLINE void lt_load_words(lt_load load, const char *in, int64_t row_bytes, int count, int columns,
+                             __m256 r[LT_LANES])
+{
+    for (int w = 0; w < LT_LANES; w++, in += row_bytes)
+        r[w] = w < count ? load(in, columns) : _mm256_setzero_ps();
+}
+
+/* A stored (K,M): 8 rows of op(A) at a time, transposed, go to the panels they fall into. A line's worth of K is taken
+ * across all rows before the next, because that is how it lies in memory. */
 LT_INLINE void lt_pack_a_transposed(lt_load load, const lt_matrix *a, int64_t m0, int64_t mn, int64_t k0, int64_t kn,
                                     int panel_rows, void *packed)
 {
     const int64_t row_bytes = lt_row_bytes(a), lines = (kn + LT_LANES - 1) / LT_LANES;
-    for (int64_t m = 0; m < mn; m += LT_LANES) {
-        int rows = lt_at_most(mn - m, LT_LANES);
-        char *place[LT_LANES]; /* of each row's first line, and from there to the next line */
-        int64_t step[LT_LANES];
-        for (int i = 0; i < rows; i++) {
-            int64_t first = (m + i) / panel_rows * panel_rows;
-            place[i] = (char *)packed + (first * lines + (m + i - first)) * LT_LINE_BYTES;
-            step[i] = lt_at_most(mn - first, panel_rows) * LT_LINE_BYTES;
-        }
-        const char *in = lt_gemm_at(a, k0, m0 + m);
-        for (int64_t line = 0; line < lines; line++) {
+    for (int64_t line = 0; line < lines; line++) {
+        char *panel = packed;
+        int height = lt_at_most(mn, panel_rows), row = 0; /* of the panel; next row in it */
+        int64_t below = mn;                               /* rows from this panel on */
+        for (int64_t m = 0; m < mn; m += LT_LANES) {
+            const int rows = lt_at_most(mn - m, LT_LANES);
+            const char *in = lt_gemm_at(a, k0 + line * LT_LANES, m0 + m);
             __m256 r[LT_LANES];
-            for (int w = 0; w < LT_LANES; w++, in += row_bytes)
-                r[w] = line * LT_LANES + w < kn ? load(in, rows) : _mm256_setzero_ps();
+            lt_load_words(load, in, row_bytes, lt_at_most(kn - line * LT_LANES, LT_LANES), rows, r);
             lt_transpose_words(r);
-            for (int i = 0; i < rows; i++, place[i - 1] += step[i - 1])
-                lt_put(place[i], r[i]);
+            for (int i = 0; i < rows; i++) {
+                lt_put(panel + (line * height + row) * LT_LINE_BYTES, r[i]);
+                if (++row == height) {
+                    panel += height * lines * LT_LINE_BYTES;
+                    below -= height;
+                    height = lt_at_most(below, panel_rows);
+                    row = 0;
+                }
+            }
         }
     }
 }

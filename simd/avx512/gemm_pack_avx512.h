@@ -87,32 +87,42 @@ LT_INLINE void lt_pack_a_plain(lt_loaders load, const lt_matrix *a, int64_t m0, 
     }
 }
 
-/* A stored (K,M): 16 rows of op(A) at a time, transposed, go to the panels they fall into. */
+/* A line's worth of K (`elements` of it) for the columns in `mask`, from rows of a (K, columns) matrix. */
+LT_INLINE void lt_load_words(lt_loaders load, const char *in, int64_t row_bytes, int elements, __mmask16 mask,
+                             __m512i r[LT_LANES])
+{
+    const int depth = load.word_elements;
+    LT_UNROLL
+    for (int w = 0; w < LT_LANES; w++, elements -= depth, in += depth * row_bytes)
+        r[w] = elements > 0 ? load.columns(in, in + row_bytes, mask, elements > 1 ? mask : 0) : _mm512_setzero_si512();
+}
+
+/* A stored (K,M): 16 rows of op(A) at a time, transposed, go to the panels they fall into. A line's worth of K is taken
+ * across all rows before the next, because that is how it lies in memory. */
 LT_INLINE void lt_pack_a_transposed(lt_loaders load, const lt_matrix *a, int64_t m0, int64_t mn, int64_t k0, int64_t kn,
                                     int panel_rows, void *packed)
 {
-    const int depth = load.word_elements;
-    const int64_t row_bytes = lt_row_bytes(a), words = (kn + depth - 1) / depth,
-                  lines = (words + LT_LANES - 1) / LT_LANES;
-    for (int64_t m = 0; m < mn; m += LT_LANES) {
-        int rows = lt_at_most(mn - m, LT_LANES);
-        __mmask16 mask = (__mmask16)lt_first(rows);
-        char *place[LT_LANES]; /* of each row's first line, and from there to the next line */
-        int64_t step[LT_LANES];
-        for (int i = 0; i < rows; i++) {
-            int64_t first = (m + i) / panel_rows * panel_rows;
-            place[i] = (char *)packed + (first * lines + (m + i - first)) * LT_LINE_BYTES;
-            step[i] = lt_at_most(mn - first, panel_rows) * LT_LINE_BYTES;
-        }
-        const char *in = lt_gemm_at(a, k0, m0 + m);
-        for (int64_t line = 0; line < lines; line++) {
+    const int line_elements = LT_LANES * load.word_elements;
+    const int64_t row_bytes = lt_row_bytes(a), lines = (kn + line_elements - 1) / line_elements;
+    for (int64_t line = 0; line < lines; line++) {
+        char *panel = packed;
+        int height = lt_at_most(mn, panel_rows), row = 0; /* of the panel; next row in it */
+        int64_t below = mn;                               /* rows from this panel on */
+        for (int64_t m = 0; m < mn; m += LT_LANES) {
+            const __mmask16 mask = (__mmask16)lt_first(mn - m);
+            const char *in = lt_gemm_at(a, k0 + line * line_elements, m0 + m);
             __m512i r[LT_LANES];
-            int64_t left = kn - line * LT_LANES * depth; /* elements */
-            for (int w = 0; w < LT_LANES; w++, left -= depth, in += depth * row_bytes)
-                r[w] = left > 0 ? load.columns(in, in + row_bytes, mask, left > 1 ? mask : 0) : _mm512_setzero_si512();
+            lt_load_words(load, in, row_bytes, lt_at_most(kn - line * line_elements, line_elements), mask, r);
             lt_transpose_words(r);
-            for (int i = 0; i < rows; i++, place[i - 1] += step[i - 1])
-                _mm512_store_si512(place[i], r[i]);
+            for (int i = 0; i < LT_LANES && i < mn - m; i++) {
+                _mm512_store_si512(panel + (line * height + row) * LT_LINE_BYTES, r[i]);
+                if (++row == height) {
+                    panel += height * lines * LT_LINE_BYTES;
+                    below -= height;
+                    height = lt_at_most(below, panel_rows);
+                    row = 0;
+                }
+            }
         }
     }
 }
@@ -177,26 +187,48 @@ LT_INLINE void lt_pack_b_plain(lt_loaders load, const lt_matrix *b, int64_t n0, 
             _mm512_store_si512(out, _mm512_setzero_si512());
 }
 
-LT_INLINE __m512 lt_dot_word(lt_multiply multiply, __m512 sum, const char *a, int w, __m512i column)
+/* sum[m] += one line of row m · r, over `words` words in order, for `rows` rows side by side. */
+LT_INLINE void lt_few_rows_chains(lt_multiply multiply, int rows, int words, const char *a, const __m512i r[LT_LANES],
+                                  __m512 *sum)
 {
-    int32_t word;
-    memcpy(&word, a + w * 4, sizeof word);
-    return multiply(sum, _mm512_set1_epi32(word), column);
+    __m512 s[LT_TILE_ROWS];
+    LT_UNROLL
+    for (int m = 0; m < rows; m++)
+        s[m] = sum[m];
+    LT_UNROLL
+    for (int w = 0; w < words; w++) {
+        LT_UNROLL
+        for (int m = 0; m < rows; m++) {
+            int32_t word;
+            memcpy(&word, a + m * LT_LINE_BYTES + w * 4, sizeof word);
+            s[m] = multiply(s[m], _mm512_set1_epi32(word), r[w]);
+        }
+    }
+    LT_UNROLL
+    for (int m = 0; m < rows; m++)
+        sum[m] = s[m];
 }
 
-/* sum[m] += one line of row m · r, over `words` words in order. */
+/* A chain of dependent multiply-adds is slow alone: 8 or 4 rows at once keep the core busy. */
 LT_INLINE void lt_few_rows_line(lt_multiply multiply, int rows, int words, const char *a, const __m512i r[LT_LANES],
                                 __m512 *sum)
 {
-    for (int m = 0; m < rows; m++, a += LT_LINE_BYTES) {
-        __m512 s = sum[m];
-        if (words == LT_LANES)
-            LT_UNROLL
-        for (int w = 0; w < LT_LANES; w++)
-            s = lt_dot_word(multiply, s, a, w, r[w]);
-        else for (int w = 0; w < words; w++) s = lt_dot_word(multiply, s, a, w, r[w]);
-        sum[m] = s;
+    int m = 0;
+    if (words < LT_LANES) { /* where K ends */
+        for (; m < rows; m++)
+            for (int w = 0; w < words; w++) {
+                int32_t word;
+                memcpy(&word, a + m * LT_LINE_BYTES + w * 4, sizeof word);
+                sum[m] = multiply(sum[m], _mm512_set1_epi32(word), r[w]);
+            }
+        return;
     }
+    for (; m + 8 <= rows; m += 8)
+        lt_few_rows_chains(multiply, 8, LT_LANES, a + m * LT_LINE_BYTES, r, sum + m);
+    for (; m + 4 <= rows; m += 4)
+        lt_few_rows_chains(multiply, 4, LT_LANES, a + m * LT_LINE_BYTES, r, sum + m);
+    for (; m < rows; m++)
+        lt_few_rows_chains(multiply, 1, LT_LANES, a + m * LT_LINE_BYTES, r, sum + m);
 }
 
 /* Few rows of A (decoding): 16 rows of the (N,K) matrix are read in place, transposed in registers and used at once. On
@@ -209,8 +241,11 @@ LT_INLINE void lt_few_rows_vector(lt_multiply multiply, lt_loaders load, const l
     const int64_t line_bytes = lt_dtype_bytes(call->b->dtype, line_elements);
     const char *row[LT_LANES], *ahead = lt_gemm_at(call->b, n + LT_LANES, 0);
     lt_row_addresses(call->b, n, columns, 0, row);
-    lt_gemm_out out = {
-        call->c + n, call->c_stride, rows, columns, call->alpha, call->beta, call->bias ? call->bias + n : NULL};
+    lt_gemm_out out = {.c = call->c + n,
+                       .stride = call->c_stride,
+                       .alpha = call->alpha,
+                       .beta = call->beta,
+                       .bias = call->bias ? call->bias + n : NULL};
     int64_t end = 0, offset = 0;
     for (int64_t k = 0; k < call->K;) {
         __m512 sum[LT_TILE_ROWS];

@@ -71,8 +71,10 @@ LT_INLINE void lt_tile(lt_multiply multiply, int rows, int vectors, int64_t word
     }
     for (; words > 0; words -= LT_LANES, a += rows * LT_LINE_BYTES) {
         int count = words < LT_LANES ? (int)words : LT_LANES;
-        for (int w = 0; w < count; w += LT_GEMM_WORD_STEP, b += step_bytes)
+        for (int w = 0; w < count; w += LT_GEMM_WORD_STEP, b += step_bytes) {
             lt_tile_add(multiply, rows, vectors, LT_GEMM_WORD_STEP, a + w * 4, b, sum);
+            lt_gemm_ask(out->ahead);
+        }
     }
     int last = out->cols - (vectors - 1) * LT_LANES; /* columns of the last vector */
     LT_UNROLL
@@ -101,8 +103,9 @@ LT_INLINE void lt_tile(lt_multiply multiply, int rows, int vectors, int64_t word
     LT_TILES(2)                                                                                                        \
     LT_TILES(3)                                                                                                        \
     LT_TILES(4)                                                                                                        \
-    LT_TILES(5) LT_TILES(6) LT_TILES(7) LT_TILES(8) static void micro(int64_t words, const void *a, const void *b,     \
-                                                                      const lt_gemm_out *out)                          \
+    LT_TILES(5)                                                                                                        \
+    LT_TILES(6)                                                                                                        \
+    LT_TILES(7) LT_TILES(8) static void micro(int64_t words, const void *a, const void *b, const lt_gemm_out *out)     \
     {                                                                                                                  \
         static const lt_gemm_micro tiles[LT_TILE_ROWS][LT_TILE_VECTORS] = {                                            \
             LT_TILE_NAMES(1), LT_TILE_NAMES(2), LT_TILE_NAMES(3), LT_TILE_NAMES(4),                                    \

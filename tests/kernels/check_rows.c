@@ -1,6 +1,6 @@
 /* Row kernels of a set against double-precision truth and, where the definition fixes every bit, against the reference.
  */
-#include "tests/kernels/harness.h"
+#include "tests/kernels/rows.h"
 
 #include <float.h>
 #include <math.h>
@@ -8,66 +8,6 @@
 #include <string.h>
 
 #include "simd/ref/ref.h"
-
-enum { ROWS = 5 }; /* rows a kernel may have */
-
-/* One call's worth of rows: n floats each, ending at an unmapped page, and a copy of what they held. */
-typedef struct rows {
-    int64_t n;
-    guarded memory[ROWS];
-    float *row[ROWS], *before[ROWS];
-} rows;
-
-static void rows_make(rows *r, int64_t n, data_kind kind)
-{
-    r->n = n;
-    for (int i = 0; i < ROWS; i++) {
-        r->memory[i] = guarded_make(n * 4, 4 * random_below(5));
-        r->row[i] = r->memory[i].data;
-        r->before[i] = malloc((size_t)n * sizeof(float) + 1);
-        for (int64_t j = 0; j < n; j++)
-            r->row[i][j] = r->before[i][j] = random_of(kind);
-    }
-}
-
-static void rows_restore(rows *r)
-{
-    for (int i = 0; i < ROWS; i++)
-        memcpy(r->row[i], r->before[i], (size_t)r->n * sizeof(float));
-}
-
-static void rows_free(rows *r, const char *kernel)
-{
-    for (int i = 0; i < ROWS; i++) {
-        check(guarded_intact(&r->memory[i]), kernel, "n %d: wrote outside of row %d", (int)r->n, i);
-        guarded_free(&r->memory[i]);
-        free(r->before[i]);
-    }
-}
-
-/* Compares a row with what a function of the element says. Rows that are not outputs must be as they were. */
-typedef double (*truth)(const rows *r, int64_t i);
-
-static void row_is(const rows *r, int row, truth want, double relative, double absolute, const char *kernel)
-{
-    for (int64_t i = 0; i < r->n; i++) {
-        double w = want(r, i), got = r->row[row][i];
-        if (fabs(w) > FLT_MAX)
-            w = copysign(INFINITY, w);
-        /* Near the largest float one rounding more may overflow. */
-        bool edge = fabs(w) > 0.999 * FLT_MAX && fabs(got) > 0.999 * FLT_MAX && signbit(got) == signbit(w);
-        if (!check(edge || near(got, w, relative, absolute), kernel,
-                   "n %d [%d]: %.9g, should be %.9g (from %.9g %.9g %.9g)", (int)r->n, (int)i, got, w,
-                   (double)r->before[0][i], (double)r->before[1][i], (double)r->before[2][i]))
-            return;
-    }
-}
-
-static void row_unchanged(const rows *r, int row, const char *kernel)
-{
-    check(!memcmp(r->row[row], r->before[row], (size_t)r->n * sizeof(float)), kernel, "n %d: changed input %d",
-          (int)r->n, row);
-}
 
 /* ---- conversions ---- */
 
@@ -290,118 +230,6 @@ static void check_exp_range(const lt_kernels *set)
               (double)y[i]);
 }
 
-/* ---- activations ---- */
-
-static lt_activation activation; /* of the running comparison */
-
-static double act_value(double x)
-{
-    switch (activation) {
-    case LT_ACT_SILU:
-        return x / (1 + exp(-x));
-    case LT_ACT_GELU_TANH:
-        return x / (1 + exp(-2 * sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
-    case LT_ACT_GELU_ERF:
-        return 0.5 * x * erfc(-x / sqrt(2));
-    default:
-        return isnan(x) ? NAN : fmax(x, 0);
-    }
-}
-
-static double act_slope(double x)
-{
-    double c = sqrt(2 / M_PI), t = tanh(c * (x + 0.044715 * x * x * x));
-    switch (activation) {
-    case LT_ACT_SILU: {
-        double s = 1 / (1 + exp(-x));
-        return s * (1 + x * (1 - s));
-    }
-    case LT_ACT_GELU_TANH:
-        return 0.5 * (1 + t) + (fabs(x) < 20 ? 0.5 * x * (1 - t * t) * c * (1 + 3 * 0.044715 * x * x) : 0);
-    case LT_ACT_GELU_ERF:
-        return 0.5 * erfc(-x / sqrt(2)) + (fabs(x) < 40 ? x * exp(-x * x / 2) / sqrt(2 * M_PI) : 0);
-    default:
-        return x > 0;
-    }
-}
-
-/* Rows: 0 gate, 1 up, 2 dout, 3 and 4 outputs. An infinite gate may give NaN (inf · 0): only finite ones are compared.
- */
-static bool gate_is_finite(const rows *r, int64_t i)
-{
-    return isfinite(r->before[0][i]) && fabsf(r->before[0][i]) < 1e18f && fabsf(r->before[1][i]) < 1e18f &&
-           fabsf(r->before[2][i]) < 1e18f;
-}
-
-static void act_row_is(const rows *r, int row, double (*of)(double), int by1, int by2, const char *kernel)
-{
-    for (int64_t i = 0; i < r->n; i++) {
-        double x = r->before[0][i],
-               factor = (by1 < 0 ? 1 : r->before[by1][i]) * (by2 < 0 ? 1 : (double)r->before[by2][i]);
-        double want = of(x) * factor, got = r->row[row][i];
-        if (isnan(x) ? isnan(got) || activation == LT_ACT_RELU : !gate_is_finite(r, i))
-            continue;
-        double absolute = 4e-7 * fmax(1, fmin(fabs(x), 10)) * fabs(factor) + 1e-37;
-        if (!check(near(got, want, 1e-6, absolute), kernel,
-                   "activation %d n %d [%d]: of %.9g times %.9g: %.9g, should be %.9g", (int)activation, (int)r->n,
-                   (int)i, x, factor, got, want))
-            return;
-    }
-}
-
-static void check_activation(const lt_kernels *set, int64_t n, data_kind kind)
-{
-    rows r;
-    rows_make(&r, n, kind);
-    float **p = r.row;
-    set->act_forward(activation, p[0], p[1], p[3], n);
-    act_row_is(&r, 3, act_value, 1, -1, "act_forward");
-    rows_restore(&r);
-    set->act_forward(activation, p[0], NULL, p[0], n);
-    act_row_is(&r, 0, act_value, -1, -1, "act_forward alone in place");
-    rows_restore(&r);
-    set->act_forward(activation, p[0], p[1], p[1], n);
-    act_row_is(&r, 1, act_value, 1, -1, "act_forward into up");
-    rows_restore(&r);
-    set->act_backward(activation, p[0], p[1], p[2], p[3], p[4], n);
-    act_row_is(&r, 3, act_slope, 1, 2, "act_backward dgate");
-    act_row_is(&r, 4, act_value, 2, -1, "act_backward dup");
-    rows_restore(&r);
-    set->act_backward(activation, p[0], p[1], p[2], p[0], p[1], n);
-    act_row_is(&r, 0, act_slope, 1, 2, "act_backward dgate in place");
-    act_row_is(&r, 1, act_value, 2, -1, "act_backward dup in place");
-    rows_restore(&r);
-    set->act_backward(activation, p[0], p[1], p[2], p[2], p[1], n);
-    act_row_is(&r, 2, act_slope, 1, 2, "act_backward dgate into dout");
-    rows_restore(&r);
-    set->act_backward(activation, p[0], p[1], p[2], p[0], p[2], n);
-    act_row_is(&r, 2, act_value, 2, -1, "act_backward dup into dout");
-    rows_restore(&r);
-    set->act_backward(activation, p[0], NULL, p[2], p[3], NULL, n);
-    act_row_is(&r, 3, act_slope, 2, -1, "act_backward alone");
-    rows_free(&r, "act_backward");
-}
-
-/* Values over the range where the functions bend, finely. */
-static void check_activation_range(const lt_kernels *set)
-{
-    enum { N = 3000 };
-    static float x[N], value[N], slope[N], one[N];
-    for (int i = 0; i < N; i++) {
-        x[i] = -15 + 30 * (float)i / N;
-        one[i] = 1;
-    }
-    set->act_forward(activation, x, NULL, value, N);
-    set->act_backward(activation, x, NULL, one, slope, NULL, N);
-    for (int i = 0; i < N; i++) {
-        double v = act_value(x[i]), s = act_slope(x[i]), absolute = 3e-7 * fmax(1, fabs(x[i]));
-        check(near(value[i], v, 1e-6, absolute), "act_forward", "%d of %.9g: %.9g for %.9g", (int)activation,
-              (double)x[i], (double)value[i], v);
-        check(near(slope[i], s, 1e-6, absolute), "act_backward", "%d of %.9g: %.9g for %.9g", (int)activation,
-              (double)x[i], (double)slope[i], s);
-    }
-}
-
 /* ---- rotary positions ---- */
 
 static void check_rope(const lt_kernels *set, int64_t half, data_kind kind)
@@ -512,11 +340,9 @@ void check_rows(const lt_kernels *set, bool thorough)
             check_elementwise(set, n, (data_kind)kind);
             check_rope(set, n, (data_kind)kind);
             check_quantize(set, n, (data_kind)kind);
-            for (activation = LT_ACT_SILU; activation < LT_ACT_COUNT; activation++)
-                check_activation(set, n, (data_kind)kind);
+            check_activations(set, n, (data_kind)kind);
         }
         check_adamw(set, n);
     }
-    for (activation = LT_ACT_SILU; activation < LT_ACT_COUNT; activation++)
-        check_activation_range(set);
+    check_activation_ranges(set);
 }
