@@ -35,12 +35,14 @@ const lt_jinja_template *lt_chat_pick(const lt_chat *chat, bool tools, lt_error 
         size_t used = strlen(names);
         snprintf(names + used, sizeof names - used, "%s'%s'", i ? ", " : "", chat->templates[i].name);
     }
-    lt_error_set(err, LT_ERR_USAGE, "%s: there are several chat templates and none is the default; choose one with "
-                                    "--chat-template: %s", chat->name, names);
+    lt_error_set(err, LT_ERR_USAGE,
+                 "%s: there are several chat templates and none is the default; choose one with "
+                 "--chat-template: %s",
+                 chat->name, names);
     return NULL;
 }
 
-/* ---- messages ------------------------------------------------------------------------------------------------------------- */
+/* ---- messages -------------------------------------------------------------------------------------------------- */
 
 /* The names under which the reasoning of a message is given; the first is what templates read. */
 static const char *const REASONING[] = {"reasoning_content", "thinking", "reasoning"};
@@ -57,9 +59,8 @@ json_t *lt_chat_normal_message(const json_t *message)
     bool ok = normal != NULL;
     if (reasoning)
         ok = ok && json_object_set(normal, "thinking", (json_t *)reasoning) == 0;
-    json_object_foreach((json_t *)message, key, value)
-        if (!json_is_null(value))
-            ok = ok && json_object_set(normal, key, value) == 0;
+    json_object_foreach((json_t *)message, key, value) if (!json_is_null(value)) ok =
+        ok && json_object_set(normal, key, value) == 0;
     if (reasoning)
         ok = ok && json_object_set(normal, REASONING[0], (json_t *)reasoning) == 0;
     if (ok)
@@ -133,10 +134,11 @@ json_t *lt_chat_context(const lt_chat *chat, const lt_chat_request *request, lt_
     if (!messages)
         return NULL;
     json_t *context = json_object();
-    bool ok = context && set_shared(context, "messages", messages) && set_shared(context, "tools", request->tools) &&
-              set_shared(context, "documents", request->documents) &&
-              json_object_set_new(context, "add_generation_prompt", json_boolean(request->add_generation_prompt)) == 0 &&
-              json_object_update(context, chat->special_tokens) == 0;
+    bool ok =
+        context && set_shared(context, "messages", messages) && set_shared(context, "tools", request->tools) &&
+        set_shared(context, "documents", request->documents) &&
+        json_object_set_new(context, "add_generation_prompt", json_boolean(request->add_generation_prompt)) == 0 &&
+        json_object_update(context, chat->special_tokens) == 0;
     if (ok && json_is_object(request->variables))
         ok = json_object_update(context, (json_t *)request->variables) == 0;
     json_decref(messages);
@@ -160,7 +162,7 @@ bool lt_chat_render(const lt_chat *chat, const lt_chat_request *request, lt_jinj
     return ok;
 }
 
-/* ---- conversations from other rows ------------------------------------------------------------------------------------------ */
+/* ---- conversations from other rows ----------------------------------------------------------------------------- */
 
 static bool append_message(json_t *messages, const char *role, const char *content)
 {

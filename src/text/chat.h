@@ -24,8 +24,8 @@ typedef struct lt_chat lt_chat;
  * tokenizer_config.json and special_tokens_map.json.
  *
  * `choice` is the user's --chat-template: NULL for the model's own, the path of a template file, the name of one of the
- * model's templates, or "chatml", which is built in. LT_ERR_USAGE when the model has no template and none is chosen: the
- * message names --chat-template. */
+ * model's templates, or "chatml", which is built in. LT_ERR_USAGE when the model has no template and none is chosen:
+ * the message names --chat-template. */
 bool lt_chat_open(lt_chat **chat, const char *folder, const char *choice, lt_error *err);
 
 /* The same from parts, for models in one file (GGUF). source[0..size) is the template, or NULL if the model has none;
@@ -59,23 +59,23 @@ typedef size_t (*lt_chat_token_length)(void *context, const char *text, size_t n
 /* A rendered conversation and its loss mask. Start with {0}; may be reused; free with lt_chat_masked_free. */
 typedef struct lt_chat_masked {
     lt_jinja_buffer text;
-    lt_jinja_spans spans;       /* trained bytes of text: ascending, apart from each other, none empty */
-    size_t turns;               /* assistant turns that were to be trained */
-    size_t turns_located;       /* of those: the template treats earlier messages differently once more follow, so that
-                                 * the place was found by comparing texts */
-    size_t turns_lost;          /* of those: not found (the template leaves the turn out); not trained */
-    size_t turns_without_stop;  /* of those: no stop token follows, so the model would not learn to stop */
+    lt_jinja_spans spans;      /* trained bytes of text: ascending, apart from each other, none empty */
+    size_t turns;              /* assistant turns that were to be trained */
+    size_t turns_located;      /* of those: the template treats earlier messages differently once more follow, so that
+                                * the place was found by comparing texts */
+    size_t turns_lost;         /* of those: not found (the template leaves the turn out); not trained */
+    size_t turns_without_stop; /* of those: no stop token follows, so the model would not learn to stop */
 } lt_chat_masked;
 
 void lt_chat_masked_free(lt_chat_masked *masked);
 
 /* Renders and masks. Trained is every assistant turn from message first_trained on (0: all): what the model has to
- * write after the generation prompt, up to and with the turn's stop token, and nothing that the template puts after that
- * (Qwen's newline after <|im_end|>, Phi-3's <|endoftext|> after <|end|>).
+ * write after the generation prompt, up to and with the turn's stop token, and nothing that the template puts after
+ * that (Qwen's newline after <|im_end|>, Phi-3's <|endoftext|> after <|end|>).
  *
- * A span is made of bytes, not tokens: a token is trained when it begins inside a span. The stop token is eos_token or
- * the first added token that follows the turn's text. token_length (may be NULL) tells which strings are tokens; without
- * it, eos_token and the well-known end-of-turn markers are looked for.
+ * A span is made of bytes; what becomes of a token that lies across its edge is the caller's choice (transformers
+ * trains every token that touches one). The stop token is eos_token, a well-known end-of-turn marker, or the first added
+ * token that follows the turn's text: token_length (may be NULL) tells which strings are tokens.
  *
  * {% generation %} marks are used where the template has them. Elsewhere the beginning of a turn is where the
  * conversation before it, with the generation prompt, ends; its end is found by rendering with another text in its
@@ -88,8 +88,8 @@ bool lt_chat_render_masked(const lt_chat *chat, const lt_chat_request *request, 
  * system and assistant may be NULL (no such message). */
 json_t *lt_chat_messages_make(const char *system, const char *user, const char *assistant);
 
-/* prompt and completion are strings (a user turn, an assistant turn) or arrays of messages. *first_trained is set to the
- * index of the completion's first message. NULL when one is neither. */
+/* prompt and completion are strings (a user turn, an assistant turn) or arrays of messages. *first_trained is set to
+ * the index of the completion's first message. NULL when one is neither. */
 json_t *lt_chat_messages_join(const json_t *prompt, const json_t *completion, size_t *first_trained);
 
 #endif

@@ -31,7 +31,7 @@ json_t *lt_chat_normal_message(const json_t *message);
 bool lt_chat_add_template(lt_chat *chat, const char *name, const char *shown, const char *source, size_t size,
                           lt_error *err);
 
-/* ---- stop tokens (chat_stop.c) -------------------------------------------------------------------------------------------- */
+/* ---- stop tokens (chat_stop.c) --------------------------------------------------------------------------------- */
 
 enum { LT_CHAT_STOPS_MAX = 8 };
 

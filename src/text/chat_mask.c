@@ -59,8 +59,8 @@ static bool derive(lt_chat_turns *turns, size_t first_trained, lt_chat_masked *m
     return true;
 }
 
-/* How many of the marked spans belong to turns before first_trained: there is one span a turn, or else the first trained
- * turn's beginning tells. */
+/* How many of the marked spans belong to turns before first_trained: there is one span a turn, or else the first
+ * trained turn's beginning tells. */
 static size_t count_earlier(lt_chat_turns *turns, size_t earlier_turns, const lt_jinja_spans *spans)
 {
     size_t count = 0;
@@ -122,8 +122,8 @@ bool lt_chat_render_masked(const lt_chat *chat, const lt_chat_request *request, 
     lt_chat_turns turns = {.chat = chat, .request = request, .template = lt_chat_pick(chat, tools, err)};
     masked->text.size = masked->spans.count = 0;
     masked->turns = masked->turns_located = masked->turns_lost = masked->turns_without_stop = 0;
-    turns.stops = (lt_chat_stops){.eos = lt_chat_special_token(chat, "eos_token"), .token_length = token_length,
-                                  .token_context = token_context};
+    turns.stops = (lt_chat_stops){
+        .eos = lt_chat_special_token(chat, "eos_token"), .token_length = token_length, .token_context = token_context};
     turns.text = &masked->text;
     turns.context = turns.template ? lt_chat_context(chat, request, err) : NULL;
     if (turns.context) {

@@ -11,10 +11,11 @@
 enum { TEMPLATE_LIMIT_BYTES = 4 << 20, CONFIG_LIMIT_BYTES = 64 << 20 };
 
 /* ChatML without anything model-specific: no default system message, no beginning-of-text token. */
-static const char CHATML[] = "{% for message in messages %}"
-                             "{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n' }}"
-                             "{% endfor %}"
-                             "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
+static const char CHATML[] =
+    "{% for message in messages %}"
+    "{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n' }}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
 
 static bool out_of_memory(const lt_chat *chat, lt_error *err)
 {
@@ -83,7 +84,7 @@ static bool add_file(lt_chat *chat, const char *name, const char *path, lt_error
     return ok;
 }
 
-/* ---- special tokens -------------------------------------------------------------------------------------------------------- */
+/* ---- special tokens -------------------------------------------------------------------------------------------- */
 
 /* Takes bos_token … out of a configuration: strings, or objects with the string as `content`. Those that are known
  * already stay. */
@@ -103,7 +104,7 @@ static bool take_special_tokens(lt_chat *chat, const json_t *config, lt_error *e
     return true;
 }
 
-/* ---- the model's folder ------------------------------------------------------------------------------------------------------ */
+/* ---- the model's folder ---------------------------------------------------------------------------------------- */
 
 /* chat_templates/NAME.jinja; a folder that is not there is fine. */
 static bool add_folder(lt_chat *chat, const char *folder, lt_error *err)
@@ -130,7 +131,8 @@ static bool add_entry(lt_chat *chat, const char *path, const json_t *name, const
 {
     char shown[4300];
     if (!json_is_string(name) || !json_is_string(source))
-        return lt_error_set(err, LT_ERR_FORMAT, "%s: chat_template: expected a string or a list of {name, template}", path);
+        return lt_error_set(err, LT_ERR_FORMAT, "%s: chat_template: expected a string or a list of {name, template}",
+                            path);
     snprintf(shown, sizeof shown, "%s: chat_template '%.100s'", path, json_string_value(name));
     return lt_chat_add_template(chat, json_string_value(name), shown, json_string_value(source),
                                 json_string_length(source), err);
@@ -185,7 +187,7 @@ static bool open_folder(lt_chat *chat, const char *folder, bool with_templates, 
     return ok;
 }
 
-/* ---- the user's choice -------------------------------------------------------------------------------------------------------- */
+/* ---- the user's choice ----------------------------------------------------------------------------------------- */
 
 /* Keeps the model's template of that name alone. */
 static bool keep_named(lt_chat *chat, const char *name)
@@ -212,8 +214,10 @@ static bool choose(lt_chat *chat, const char *choice, lt_error *err)
     if (!choice) {
         if (chat->count)
             return true;
-        return lt_error_set(err, LT_ERR_USAGE, "%s: the model has no chat template; give one with --chat-template FILE, "
-                                               "or --chat-template chatml for the built-in one", chat->name);
+        return lt_error_set(err, LT_ERR_USAGE,
+                            "%s: the model has no chat template; give one with --chat-template FILE, "
+                            "or --chat-template chatml for the built-in one",
+                            chat->name);
     }
     if (keep_named(chat, choice))
         return true;
@@ -222,13 +226,18 @@ static bool choose(lt_chat *chat, const char *choice, lt_error *err)
     if (strcmp(choice, "chatml") == 0)
         return lt_chat_add_template(chat, "chatml", "built-in template chatml", CHATML, sizeof CHATML - 1, err);
     if (!lt_file_exists(choice))
-        return lt_error_set(err, LT_ERR_USAGE, "--chat-template %s: neither a file, nor the name of one of the model's "
-                                               "templates, nor chatml", choice);
+        return lt_error_set(err, LT_ERR_USAGE,
+                            "--chat-template %s: neither a file, nor the name of one of the model's "
+                            "templates, nor chatml",
+                            choice);
     return add_file(chat, "default", choice, err);
 }
 
 /* True when the choice decides by itself, so that a broken template of the model does not matter. */
-static bool is_override(const char *choice) { return choice && (strcmp(choice, "chatml") == 0 || lt_file_exists(choice)); }
+static bool is_override(const char *choice)
+{
+    return choice && (strcmp(choice, "chatml") == 0 || lt_file_exists(choice));
+}
 
 bool lt_chat_open(lt_chat **chat, const char *folder, const char *choice, lt_error *err)
 {

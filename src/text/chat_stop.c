@@ -6,10 +6,26 @@
 /* Strings that end a turn or a text in the templates of published models, whatever the tokenizer's configuration says:
  * often eos_token is the end of the text, and turns end with another token. */
 static const char *const MARKERS[] = {
-    "<|im_end|>",        "<|eot_id|>",   "<|eom_id|>",       "<|end|>",          "<end_of_turn>",
-    "<|end_of_turn|>",   "<|endoftext|>", "<|end_of_text|>", "</s>",             "<｜end▁of▁sentence｜>",
-    "<|END_OF_TURN_TOKEN|>", "<|return|>", "<|call|>",       "<|eot|>",          "<eos>",
-    "<|eos|>",           "<turn|>",      "[EOS]",            "<|endofturn|>",    "<|role_end|>",
+    "<|im_end|>",
+    "<|eot_id|>",
+    "<|eom_id|>",
+    "<|end|>",
+    "<end_of_turn>",
+    "<|end_of_turn|>",
+    "<|endoftext|>",
+    "<|end_of_text|>",
+    "</s>",
+    "<｜end▁of▁sentence｜>",
+    "<|END_OF_TURN_TOKEN|>",
+    "<|return|>",
+    "<|call|>",
+    "<|eot|>",
+    "<eos>",
+    "<|eos|>",
+    "<turn|>",
+    "[EOS]",
+    "<|endofturn|>",
+    "<|role_end|>",
 };
 
 static size_t begins(const char *text, size_t at, size_t end, const char *what)
@@ -58,7 +74,10 @@ size_t lt_chat_stop_find(const lt_chat_stops *stops, const char *text, size_t fr
     return 0;
 }
 
-static bool is_blank(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\n' || c == '\t' || c == '\r';
+}
 
 size_t lt_chat_stop_follows(const lt_chat_stops *stops, const char *text, size_t from, size_t end)
 {

@@ -4,8 +4,8 @@
  *
  * Begin: the conversation before the turn, with the generation prompt, is what the model sees when it writes that turn.
  * Mostly that text is the beginning of the whole. It is not when the template treats the last messages in another way
- * (Qwen3 drops the reasoning of earlier turns, Mistral puts the tools before the last question): then the place is found
- * where the whole agrees longest with the end of that text, between the messages around.
+ * (Qwen3 drops the reasoning of earlier turns, Mistral puts the tools before the last question): then the place is
+ * found where the whole agrees longest with the end of that text, between the messages around.
  *
  * End: the turn's text is replaced by another, and the conversation rendered up to the next turn; what comes after the
  * replacement is what the template puts behind the turn, and begins with the stop token. */
@@ -18,9 +18,12 @@ static const char SENTINEL[] = "Qz7vTurnText0kLathe4wX";
 
 enum { ALIGN_BYTES = 8 }; /* places that agree on less are not looked at */
 
-static bool is_blank(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\n' || c == '\t' || c == '\r';
+}
 
-/* ---- the turns of a conversation --------------------------------------------------------------------------------------------- */
+/* ---- the turns of a conversation ------------------------------------------------------------------------------- */
 
 static bool is_role(const json_t *message, const char *name)
 {
@@ -67,7 +70,7 @@ static const char *plain_content(const lt_chat_turns *turns, size_t message, siz
     return text;
 }
 
-/* ---- other renderings ------------------------------------------------------------------------------------------------------ */
+/* ---- other renderings ------------------------------------------------------------------------------------------ */
 
 /* A copy of the message with the sentinel as its text; a list of parts keeps its shape. */
 static json_t *with_sentinel(const json_t *message)
@@ -139,7 +142,7 @@ static bool ends_with(const lt_jinja_buffer *text, const char *end, size_t size)
     return size <= text->size && memcmp(text->data + text->size - size, end, size) == 0;
 }
 
-/* ---- where turns begin ------------------------------------------------------------------------------------------------------- */
+/* ---- where turns begin ----------------------------------------------------------------------------------------- */
 
 /* The place in text[from..to] where it agrees longest with the end of `part`; 0 when they agree on less than `least`
  * bytes everywhere. */
@@ -155,7 +158,8 @@ static size_t align(const lt_jinja_buffer *text, size_t from, size_t to, const l
             break;
         at = (size_t)(found - text->data);
         size_t end = at + k, length = k;
-        while (length < part->size && length < end && text->data[end - length - 1] == part->data[part->size - length - 1])
+        while (length < part->size && length < end &&
+               text->data[end - length - 1] == part->data[part->size - length - 1])
             length++;
         if (length > best_length && end >= from) {
             best_length = length;
@@ -173,9 +177,9 @@ static size_t before_marker(const lt_jinja_buffer *text, size_t from, size_t end
     return end;
 }
 
-/* Where the generation prompt ends that begins at `at`. Blanks in front of it may differ: written out by another part of
- * the template, it may be indented in another way. The text may have only its start: a template that forbids thinking
- * adds an empty thought, which earlier turns do not show. */
+/* Where the generation prompt ends that begins at `at`. Blanks in front of it may differ: written out by another part
+ * of the template, it may be indented in another way. The text may have only its start: a template that forbids
+ * thinking adds an empty thought, which earlier turns do not show. */
 static size_t after_header(const lt_jinja_buffer *text, size_t at, const char *header, size_t size)
 {
     size_t same = common_prefix(header, size, text->data + at, text->size - at), begin = at;
@@ -191,8 +195,8 @@ static size_t after_header(const lt_jinja_buffer *text, size_t at, const char *h
     return later ? before_marker(text, begin, begin + later) : before_marker(text, at, at + same);
 }
 
-/* Where the message before the turn ends in the text: what stands behind it, replaced by the sentinel, stands at the end
- * of the text too. 0 when that is not so. */
+/* Where the message before the turn ends in the text: what stands behind it, replaced by the sentinel, stands at the
+ * end of the text too. 0 when that is not so. */
 static size_t find_floor(lt_chat_turns *turns, size_t message)
 {
     if (message == 0 || !render(turns, turns->message_count, message - 1, false, &turns->probe))
@@ -206,8 +210,8 @@ static size_t find_floor(lt_chat_turns *turns, size_t message)
 }
 
 /* The harder cases: turns->prompt, the text before the turn with the generation prompt, is not how the text begins.
- * turns->probe gets the conversation with the sentinel in place of the turn: there the turn is like nothing else, and up
- * to where the texts part the places are the same. */
+ * turns->probe gets the conversation with the sentinel in place of the turn: there the turn is like nothing else, and
+ * up to where the texts part the places are the same. */
 static void search_begin(lt_chat_turns *turns, lt_chat_turn *turn, size_t from)
 {
     const lt_jinja_buffer *text = turns->text, *prompt = &turns->prompt, *plain = &turns->plain, *probe = &turns->probe;
@@ -222,8 +226,8 @@ static void search_begin(lt_chat_turns *turns, lt_chat_turn *turn, size_t from)
     ceiling = sentinel < ceiling ? sentinel : ceiling;
     /* The generation prompt, if it is simply appended to the conversation. */
     size_t header_size = 0;
-    bool appended = render(turns, turn->message, SIZE_MAX, false, &turns->plain) &&
-                    common_start(plain, prompt) == plain->size;
+    bool appended =
+        render(turns, turn->message, SIZE_MAX, false, &turns->plain) && common_start(plain, prompt) == plain->size;
     const char *header = appended ? prompt->data + plain->size : NULL;
     if (appended) {
         header_size = prompt->size - plain->size;
@@ -290,7 +294,7 @@ size_t lt_chat_turn_behind(const lt_chat_turns *turns, size_t i)
     return size && common_prefix(content, size, text->data + at, text->size - at) == size ? at + size : begin;
 }
 
-/* ---- where turns end --------------------------------------------------------------------------------------------------------- */
+/* ---- where turns end ------------------------------------------------------------------------------------------- */
 
 /* Where the next turn begins whose place is known, or the end of the text. */
 static size_t next_begin(const lt_chat_turns *turns, size_t i)
@@ -322,8 +326,8 @@ static size_t find_content_end(lt_chat_turns *turns, size_t i)
     size = probe->size - at;
     while (size && is_blank(probe->data[at + size - 1]))
         size--;
-    const char *found = size >= ALIGN_BYTES ? memmem(text->data + turn->begin, limit - turn->begin, probe->data + at, size)
-                                            : NULL;
+    const char *found =
+        size >= ALIGN_BYTES ? memmem(text->data + turn->begin, limit - turn->begin, probe->data + at, size) : NULL;
     return found ? (size_t)(found - text->data) : 0;
 }
 

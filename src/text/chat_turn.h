@@ -38,8 +38,8 @@ void lt_chat_turn_find_begin(lt_chat_turns *turns, size_t i, size_t from);
 /* A place behind the text of turn i, where to look for what follows. */
 size_t lt_chat_turn_behind(const lt_chat_turns *turns, size_t i);
 
-/* The end of the trained bytes of turn i, whose begin is known, or 0 when it cannot be told; *stopped tells whether it is
- * that of a stop token. */
+/* The end of the trained bytes of turn i, whose begin is known, or 0 when it cannot be told; *stopped tells whether it
+ * is that of a stop token. */
 size_t lt_chat_turn_find_end(lt_chat_turns *turns, size_t i, bool *stopped);
 
 /* Learns which token ends a turn from the turns that are known, in case it is none of the well-known ones. */

@@ -58,7 +58,10 @@ void lt_jinja_free(lt_jinja_template *template)
     free(template);
 }
 
-bool lt_jinja_has_generation(const lt_jinja_template *template) { return template->has_generation; }
+bool lt_jinja_has_generation(const lt_jinja_template *template)
+{
+    return template->has_generation;
+}
 
 static void render(lt_jrun *run, void *argument)
 {

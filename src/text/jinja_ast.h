@@ -24,9 +24,9 @@ typedef enum lt_jnode_kind {
     LT_JN_FLOOR_DIVIDE,
     LT_JN_MODULO,
     LT_JN_POWER,
-    LT_JN_CONCAT,  /* list: the operands of ~ */
-    LT_JN_COMPARE, /* a, then list of LT_JN_OPERAND */
-    LT_JN_OPERAND, /* operator, a */
+    LT_JN_CONCAT,    /* list: the operands of ~ */
+    LT_JN_COMPARE,   /* a, then list of LT_JN_OPERAND */
+    LT_JN_OPERAND,   /* operator, a */
     LT_JN_CONDITION, /* a if b else c (c may be NULL) */
     LT_JN_ATTRIBUTE, /* a.name */
     LT_JN_ITEM,      /* a[b] */
@@ -37,21 +37,21 @@ typedef enum lt_jnode_kind {
 
     /* statements */
     LT_JN_TEXT,
-    LT_JN_PRINT,       /* a */
-    LT_JN_FOR,         /* see lt_jfor */
-    LT_JN_IF,          /* a, list; otherwise: the else part, of which an elif is one LT_JN_IF */
-    LT_JN_MACRO,       /* see lt_jcallable; name */
-    LT_JN_CALL_BLOCK,  /* see lt_jcallable; a the call */
-    LT_JN_GENERATION,  /* see lt_jcallable */
-    LT_JN_FILTER_BLOCK,/* a the filter chain, list */
-    LT_JN_SET,         /* a target, b value */
-    LT_JN_SET_BLOCK,   /* a target, b the filter chain or NULL, list */
-    LT_JN_WITH,        /* targets, values (both lists by next), list */
-    LT_JN_SCOPE,       /* list: a scope of its own (autoescape false) */
-    LT_JN_BLOCK,       /* see lt_jcallable; name */
+    LT_JN_PRINT,        /* a */
+    LT_JN_FOR,          /* see lt_jfor */
+    LT_JN_IF,           /* a, list; otherwise: the else part, of which an elif is one LT_JN_IF */
+    LT_JN_MACRO,        /* see lt_jcallable; name */
+    LT_JN_CALL_BLOCK,   /* see lt_jcallable; a the call */
+    LT_JN_GENERATION,   /* see lt_jcallable */
+    LT_JN_FILTER_BLOCK, /* a the filter chain, list */
+    LT_JN_SET,          /* a target, b value */
+    LT_JN_SET_BLOCK,    /* a target, b the filter chain or NULL, list */
+    LT_JN_WITH,         /* targets, values (both lists by next), list */
+    LT_JN_SCOPE,        /* list: a scope of its own (autoescape false) */
+    LT_JN_BLOCK,        /* see lt_jcallable; name */
     LT_JN_BREAK,
     LT_JN_CONTINUE,
-    LT_JN_NO_LOADER    /* include, import, extends: there is nothing to load from, when it is reached */
+    LT_JN_NO_LOADER /* include, import, extends: there is nothing to load from, when it is reached */
 } lt_jnode_kind;
 
 typedef enum lt_jcompare {
@@ -109,25 +109,25 @@ typedef struct lt_jcallable {
 struct lt_jnode {
     lt_jnode_kind kind;
     int line;
-    bool soft;      /* filter, test: an unknown name is an error only when reached */
-    bool exported;  /* set: at the top of the template */
+    bool soft;     /* filter, test: an unknown name is an error only when reached */
+    bool exported; /* set: at the top of the template */
     uint8_t compare;
     lt_jnode *next;
     const char *name;
     lt_jnode *a, *b, *c;
     lt_jlist list, otherwise;
     union {
-        lt_jv value;          /* const; text: a string */
-        lt_jref ref;          /* name, namespace reference; macro: where it is stored; with/scope: unused */
+        lt_jv value;              /* const; text: a string */
+        lt_jref ref;              /* name, namespace reference; macro: where it is stored; with/scope: unused */
         lt_jarguments *arguments; /* call, filter, test */
         lt_jfor *loop;
     };
-    lt_jscope *scope;     /* filter block, set block, with, scope */
+    lt_jscope *scope; /* filter block, set block, with, scope */
     lt_jcallable *callable;
     const void *builtin; /* filter, test: the row of its table, or NULL when unknown */
 };
 
-/* ---- variables, resolved when compiling (jinja_scope.c) ------------------------------------------------------- */
+/* ---- variables, resolved when compiling (jinja_scope.c) -------------------------------------------------------- */
 
 /* A function at run time has one activation: an array of slots and the activation of the function around it. */
 struct lt_jcode {
@@ -161,7 +161,7 @@ typedef struct lt_jactivation {
 } lt_jactivation;
 
 struct lt_jv_macro {
-    const lt_jnode *node; /* LT_JN_MACRO, LT_JN_CALL_BLOCK, LT_JN_GENERATION */
+    const lt_jnode *node;       /* LT_JN_MACRO, LT_JN_CALL_BLOCK, LT_JN_GENERATION */
     lt_jactivation *activation; /* where it was defined */
 };
 

@@ -129,8 +129,8 @@ static bool is_internal(const char *name, size_t size)
 static lt_jv no_attribute(lt_jrun *run, lt_jv value, const char *name, size_t size)
 {
     if (is_internal(name, size))
-        return lt_jv_undefined_new(run, "access to attribute '%.*s' of '%s' object is unsafe.", (int)(size < 60 ? size : 60),
-                                   name, lt_jv_type_name(value));
+        return lt_jv_undefined_new(run, "access to attribute '%.*s' of '%s' object is unsafe.",
+                                   (int)(size < 60 ? size : 60), name, lt_jv_type_name(value));
     return lt_jv_undefined_new(run, "'%s%s' has no attribute '%.*s'",
                                value.type == LT_JV_NONE ? "None" : lt_jv_type_name(value),
                                value.type == LT_JV_NONE ? "" : " object", (int)(size < 60 ? size : 60), name);
@@ -219,9 +219,12 @@ lt_jv lt_jinja_get_item(lt_jrun *run, lt_jv value, lt_jv key)
                                value.type == LT_JV_NONE ? "" : " object", lt_jv_brief(run, key));
 }
 
-/* ---- slices ----------------------------------------------------------------------------------------------------------- */
+/* ---- slices ---------------------------------------------------------------------------------------------------- */
 
-static bool is_absent(lt_jv v) { return v.type == LT_JV_MISSING || v.type == LT_JV_NONE; }
+static bool is_absent(lt_jv v)
+{
+    return v.type == LT_JV_MISSING || v.type == LT_JV_NONE;
+}
 
 /* A bound of a slice, moved into [low, high]. */
 static int64_t slice_bound(lt_jrun *run, lt_jv bound, int64_t fallback, int64_t length, int64_t low, int64_t high)
@@ -298,7 +301,8 @@ lt_jv lt_jinja_slice(lt_jrun *run, lt_jv value, lt_jv start, lt_jv stop, lt_jv s
 {
     if (value.type == LT_JV_UNDEFINED)
         lt_jinja_raise(run, "%s", value.undefined->message);
-    if (value.type != LT_JV_STRING && value.type != LT_JV_LIST && value.type != LT_JV_TUPLE && value.type != LT_JV_RANGE)
+    if (value.type != LT_JV_STRING && value.type != LT_JV_LIST && value.type != LT_JV_TUPLE &&
+        value.type != LT_JV_RANGE)
         lt_jinja_raise(run, "'%s' object cannot be sliced", lt_jv_type_name(value));
     lt_jslice slice = lt_jinja_slice_indices(run, lt_jv_length(value), start, stop, step);
     if (value.type == LT_JV_STRING)

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-/* ---- numbers ---------------------------------------------------------------------------------------------------------- */
+/* ---- numbers --------------------------------------------------------------------------------------------------- */
 
 static int compare_int_float(int64_t i, double f)
 {
@@ -47,7 +47,7 @@ static int compare_strings(lt_jrun *run, lt_jv a, lt_jv b)
     return c ? c : a.size < b.size ? -1 : a.size > b.size;
 }
 
-/* ---- equality --------------------------------------------------------------------------------------------------------- */
+/* ---- equality -------------------------------------------------------------------------------------------------- */
 
 bool lt_jv_same(lt_jv a, lt_jv b)
 {
@@ -134,8 +134,8 @@ bool lt_jv_equal(lt_jrun *run, lt_jv a, lt_jv b)
         break;
     case LT_JV_RANGE:
         equal = a.range->count == b.range->count &&
-                (a.range->count == 0 || (a.range->start == b.range->start &&
-                                         (a.range->count == 1 || a.range->step == b.range->step)));
+                (a.range->count == 0 ||
+                 (a.range->start == b.range->start && (a.range->count == 1 || a.range->step == b.range->step)));
         break;
     default:
         equal = lt_jv_same(a, b);
@@ -168,7 +168,7 @@ bool lt_jv_less(lt_jrun *run, lt_jv a, lt_jv b)
     lt_jinja_raise(run, "'%s' and '%s' cannot be put in order", lt_jv_type_name(a), lt_jv_type_name(b));
 }
 
-/* ---- membership ------------------------------------------------------------------------------------------------------- */
+/* ---- membership ------------------------------------------------------------------------------------------------ */
 
 static bool range_contains(lt_jrun *run, const lt_jv_range *range, lt_jv item)
 {
@@ -193,7 +193,8 @@ bool lt_jv_contains(lt_jrun *run, lt_jv container, lt_jv item)
         if (item.type != LT_JV_STRING)
             lt_jinja_raise(run, "'in <string>' needs a string on its left, not %s", lt_jv_type_name(item));
         lt_jinja_charge_bytes(run, (int64_t)container.size);
-        return item.size == 0 || (item.size <= container.size && memmem(container.text, container.size, item.text, item.size));
+        return item.size == 0 ||
+               (item.size <= container.size && memmem(container.text, container.size, item.text, item.size));
     case LT_JV_DICT:
         return lt_jv_dict_get(run, container.dict, item) != NULL;
     case LT_JV_VIEW:
@@ -214,7 +215,7 @@ bool lt_jv_contains(lt_jrun *run, lt_jv container, lt_jv item)
     return false;
 }
 
-/* ---- hashing ---------------------------------------------------------------------------------------------------------- */
+/* ---- hashing --------------------------------------------------------------------------------------------------- */
 
 static uint64_t mix(uint64_t h)
 {
@@ -276,11 +277,14 @@ uint64_t lt_jv_hash(lt_jrun *run, lt_jv value)
     }
 }
 
-/* ---- dictionaries ----------------------------------------------------------------------------------------------------- */
+/* ---- dictionaries ---------------------------------------------------------------------------------------------- */
 
 enum { LINEAR = 8 }; /* up to here entries are searched one after the other */
 
-lt_jv_dict *lt_jv_dict_new(lt_jrun *run) { return lt_jinja_alloc_zero(run, sizeof(lt_jv_dict)); }
+lt_jv_dict *lt_jv_dict_new(lt_jrun *run)
+{
+    return lt_jinja_alloc_zero(run, sizeof(lt_jv_dict));
+}
 
 static void index_insert(lt_jv_dict *dict, int64_t entry)
 {
@@ -355,10 +359,10 @@ void lt_jv_dict_set(lt_jrun *run, lt_jv_dict *dict, lt_jv key, lt_jv value)
         index_insert(dict, dict->count - 1);
 }
 
-/* ---- sorting ---------------------------------------------------------------------------------------------------------- */
+/* ---- sorting --------------------------------------------------------------------------------------------------- */
 
-/* Merges two sorted neighbours. An item of the right half goes first only if it is really smaller: equal ones keep their
- * order, as with Python's sorted, which also keeps it with reverse. */
+/* Merges two sorted neighbours. An item of the right half goes first only if it is really smaller: equal ones keep
+ * their order, as with Python's sorted, which also keeps it with reverse. */
 static void merge(lt_jrun *run, lt_jv *const from[2], lt_jv *const to[2], int64_t low, int64_t middle, int64_t high,
                   bool reverse)
 {

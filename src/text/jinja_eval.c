@@ -99,7 +99,7 @@ static lt_jv eval_item(lt_jrun *run, lt_jactivation *act, const lt_jnode *node)
     return lt_jinja_slice(run, value, start, stop, eval_part(run, act, index->c));
 }
 
-/* ---- calls ------------------------------------------------------------------------------------------------------------ */
+/* ---- calls ----------------------------------------------------------------------------------------------------- */
 
 static void spread_positional(lt_jrun *run, lt_jv value, lt_jv_list *positional)
 {

@@ -10,7 +10,7 @@ void lt_jexec_print(lt_jrun *run, lt_jv value)
     lt_jinja_write(run, text.text, text.size);
 }
 
-/* ---- assignment ------------------------------------------------------------------------------------------------------- */
+/* ---- assignment ------------------------------------------------------------------------------------------------ */
 
 static void assign_tuple(lt_jrun *run, lt_jactivation *act, const lt_jnode *target, lt_jv value)
 {
@@ -76,7 +76,7 @@ static lt_jflow exec_set(lt_jrun *run, lt_jactivation *act, const lt_jnode *node
     return LT_JF_NEXT;
 }
 
-/* ---- bodies whose text is taken ----------------------------------------------------------------------------------------- */
+/* ---- bodies whose text is taken -------------------------------------------------------------------------------- */
 
 static lt_jflow capture_body(lt_jrun *run, lt_jactivation *act, const lt_jnode *node, lt_jv *text)
 {
@@ -139,7 +139,7 @@ static lt_jflow exec_call_block(lt_jrun *run, lt_jactivation *act, const lt_jnod
     return LT_JF_NEXT;
 }
 
-/* ---- {% generation %} ---------------------------------------------------------------------------------------------------- */
+/* ---- {% generation %} ------------------------------------------------------------------------------------------ */
 
 static void add_span(lt_jrun *run, size_t begin, size_t end)
 {
@@ -178,7 +178,7 @@ static lt_jflow exec_generation(lt_jrun *run, lt_jactivation *act, const lt_jnod
     return LT_JF_NEXT;
 }
 
-/* ---- the rest ------------------------------------------------------------------------------------------------------------ */
+/* ---- the rest -------------------------------------------------------------------------------------------------- */
 
 static lt_jflow exec_if(lt_jrun *run, lt_jactivation *act, const lt_jnode *node)
 {

@@ -1,5 +1,5 @@
-/* map, select, reject, selectattr, rejectattr: they yield item by item, and find out about wrong arguments only when the
- * first is asked for. */
+/* map, select, reject, selectattr, rejectattr: they yield item by item, and find out about wrong arguments only when
+ * the first is asked for. */
 #include <string.h>
 
 #include "text/jinja_builtin.h"
@@ -7,8 +7,8 @@
 
 typedef struct selection {
     lt_jv_iterator base;
-    lt_jargs args;      /* behind the names that were taken */
-    lt_jgetter getter;  /* map(attribute=…), selectattr, rejectattr */
+    lt_jargs args;     /* behind the names that were taken */
+    lt_jgetter getter; /* map(attribute=…), selectattr, rejectattr */
     bool use_getter, started, empty;
     bool attribute, keep; /* select and reject: keep what passes, or what does not */
     const lt_jfilter *filter;
@@ -56,7 +56,7 @@ static lt_jv take_keyword(lt_jrun *run, lt_jargs *args, const char *name)
     return lt_jv_missing();
 }
 
-/* ---- map ------------------------------------------------------------------------------------------------------------------- */
+/* ---- map ------------------------------------------------------------------------------------------------------- */
 
 static void prepare_map(lt_jrun *run, selection *s)
 {
@@ -85,7 +85,8 @@ static bool next_mapped(lt_jrun *run, lt_jv_iterator *it, lt_jv *item)
         prepare_map(run, s);
     if (s->empty || !lt_jinja_next(run, it->inner, item))
         return false;
-    *item = s->use_getter ? lt_jgetter_get(run, &s->getter, *item) : lt_jinja_apply_filter(run, s->filter, *item, &s->args);
+    *item =
+        s->use_getter ? lt_jgetter_get(run, &s->getter, *item) : lt_jinja_apply_filter(run, s->filter, *item, &s->args);
     return true;
 }
 
@@ -96,7 +97,7 @@ static lt_jv filter_map(lt_jrun *run, lt_jv value, const lt_jargs *args)
     return lt_jv_from_iterator(&s->base);
 }
 
-/* ---- select, reject and their attr forms ------------------------------------------------------------------------------------ */
+/* ---- select, reject and their attr forms ----------------------------------------------------------------------- */
 
 static void prepare_select(lt_jrun *run, selection *s)
 {

@@ -5,11 +5,17 @@
 #include "text/jinja_getter.h"
 #include "text/jinja_string.h"
 
-static bool given(lt_jv v) { return v.type != LT_JV_MISSING && v.type != LT_JV_NONE; }
+static bool given(lt_jv v)
+{
+    return v.type != LT_JV_MISSING && v.type != LT_JV_NONE;
+}
 
-static bool flag(lt_jrun *run, lt_jv v) { return given(v) && lt_jv_truth(run, v); }
+static bool flag(lt_jrun *run, lt_jv v)
+{
+    return given(v) && lt_jv_truth(run, v);
+}
 
-/* ---- attribute paths ----------------------------------------------------------------------------------------------------- */
+/* ---- attribute paths ------------------------------------------------------------------------------------------- */
 
 static lt_jv path_part(lt_jrun *run, lt_jv part)
 {
@@ -49,7 +55,7 @@ lt_jv lt_jgetter_get(lt_jrun *run, const lt_jgetter *getter, lt_jv value)
     return getter->ignore_case && value.type == LT_JV_STRING ? lt_jstr_lower(run, value) : value;
 }
 
-/* ---- iterators that are made late ---------------------------------------------------------------------------------------- */
+/* ---- iterators that are made late ------------------------------------------------------------------------------ */
 
 typedef struct deferred {
     lt_jv_iterator base;
@@ -81,7 +87,7 @@ lt_jv lt_jinja_deferred(lt_jrun *run, lt_jv value, const lt_jv *a, int count,
     return lt_jv_from_iterator(&d->base);
 }
 
-/* ---- ends, joining, reversing --------------------------------------------------------------------------------------------- */
+/* ---- ends, joining, reversing ---------------------------------------------------------------------------------- */
 
 static lt_jv filter_list(lt_jrun *run, lt_jv value, const lt_jv *a)
 {
@@ -135,7 +141,7 @@ static lt_jv filter_join(lt_jrun *run, lt_jv value, const lt_jv *a)
     return lt_jtext_value(&text);
 }
 
-/* ---- sums and extremes ----------------------------------------------------------------------------------------------------- */
+/* ---- sums and extremes ----------------------------------------------------------------------------------------- */
 
 static lt_jv filter_sum(lt_jrun *run, lt_jv value, const lt_jv *a)
 {
@@ -167,11 +173,17 @@ static lt_jv extreme(lt_jrun *run, lt_jv value, const lt_jv *a, bool largest)
     return best;
 }
 
-static lt_jv filter_min(lt_jrun *run, lt_jv value, const lt_jv *a) { return extreme(run, value, a, false); }
+static lt_jv filter_min(lt_jrun *run, lt_jv value, const lt_jv *a)
+{
+    return extreme(run, value, a, false);
+}
 
-static lt_jv filter_max(lt_jrun *run, lt_jv value, const lt_jv *a) { return extreme(run, value, a, true); }
+static lt_jv filter_max(lt_jrun *run, lt_jv value, const lt_jv *a)
+{
+    return extreme(run, value, a, true);
+}
 
-/* ---- sorting and grouping --------------------------------------------------------------------------------------------------- */
+/* ---- sorting and grouping -------------------------------------------------------------------------------------- */
 
 static lt_jv_list *copy_list(lt_jrun *run, lt_jv value)
 {
@@ -287,7 +299,7 @@ static lt_jv filter_groupby(lt_jrun *run, lt_jv value, const lt_jv *a)
     return lt_jv_from_list(groups);
 }
 
-/* ---- cutting into pieces ---------------------------------------------------------------------------------------------------- */
+/* ---- cutting into pieces --------------------------------------------------------------------------------------- */
 
 /* a: linecount, fill_with */
 static lt_jv_list *make_batches(lt_jrun *run, lt_jv value, const lt_jv *a)

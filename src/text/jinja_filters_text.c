@@ -4,12 +4,21 @@
 #include "text/jinja_builtin.h"
 #include "text/jinja_string.h"
 
-static bool given(lt_jv v) { return v.type != LT_JV_MISSING; }
+static bool given(lt_jv v)
+{
+    return v.type != LT_JV_MISSING;
+}
 
-static bool flag(lt_jrun *run, lt_jv v) { return given(v) && lt_jv_truth(run, v); }
+static bool flag(lt_jrun *run, lt_jv v)
+{
+    return given(v) && lt_jv_truth(run, v);
+}
 
 /* Anything is taken as its text. */
-static lt_jv soft(lt_jrun *run, lt_jv value) { return value.type == LT_JV_STRING ? value : lt_jv_str(run, value); }
+static lt_jv soft(lt_jrun *run, lt_jv value)
+{
+    return value.type == LT_JV_STRING ? value : lt_jv_str(run, value);
+}
 
 static lt_jv filter_trim(lt_jrun *run, lt_jv value, const lt_jv *a)
 {

@@ -7,9 +7,15 @@
 #include "text/jinja_builtin.h"
 #include "text/jinja_string.h"
 
-static bool given(lt_jv v) { return v.type != LT_JV_MISSING; }
+static bool given(lt_jv v)
+{
+    return v.type != LT_JV_MISSING;
+}
 
-static bool flag(lt_jrun *run, lt_jv v) { return given(v) && lt_jv_truth(run, v); }
+static bool flag(lt_jrun *run, lt_jv v)
+{
+    return given(v) && lt_jv_truth(run, v);
+}
 
 static lt_jv filter_default(lt_jrun *run, lt_jv value, const lt_jv *a)
 {
@@ -92,7 +98,7 @@ static lt_jv filter_abs(lt_jrun *run, lt_jv value, const lt_jv *a)
     return lt_jv_integral(value) < 0 ? lt_jinja_negate(run, value, true) : lt_jv_int(lt_jv_integral(value));
 }
 
-/* ---- rounding ---------------------------------------------------------------------------------------------------------- */
+/* ---- rounding -------------------------------------------------------------------------------------------------- */
 
 /* Half to even on the exact decimal value, as Python: the C library's printf rounds the same way. */
 static double round_float(double value, int64_t digits)
@@ -155,9 +161,12 @@ static lt_jv filter_round(lt_jrun *run, lt_jv value, const lt_jv *a)
     return lt_jinja_arithmetic(run, LT_JN_DIVIDE, scaled, power);
 }
 
-/* ---- HTML and JSON ------------------------------------------------------------------------------------------------------- */
+/* ---- HTML and JSON --------------------------------------------------------------------------------------------- */
 
-static lt_jv filter_escape(lt_jrun *run, lt_jv value, const lt_jv *a) { return (void)a, lt_jv_escape(run, value); }
+static lt_jv filter_escape(lt_jrun *run, lt_jv value, const lt_jv *a)
+{
+    return (void)a, lt_jv_escape(run, value);
+}
 
 static lt_jv filter_forceescape(lt_jrun *run, lt_jv value, const lt_jv *a)
 {

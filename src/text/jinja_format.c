@@ -1,4 +1,4 @@
-/* format % values and format.format(values). */
+/* How one value is written by a format, and str.format. */
 #include <ctype.h>
 #include <math.h>
 #include <stdio.h>
@@ -6,26 +6,13 @@
 #include <string.h>
 
 #include "text/jinja_builtin.h"
+#include "text/jinja_format.h"
 #include "text/jinja_string.h"
 
-enum { MAX_PRECISION = 300 };
-
-/* What both kinds of format say about one value. */
-typedef struct spec {
-    char fill[5];
-    char align; /* '<' '>' '=' '^' or 0 */
-    char sign;  /* '+' ' ' or 0 */
-    bool alternate, zero;
-    char group; /* ',' '_' or 0 */
-    int64_t width;
-    int precision; /* -1: none */
-    char type;     /* 0: none */
-} spec;
-
-/* ---- numbers --------------------------------------------------------------------------------------------------------- */
+/* ---- numbers --------------------------------------------------------------------------------------------------- */
 
 /* Whole-number digits in a base, without sign. */
-static void integer_digits(int64_t value, int base, bool upper, char *out)
+void lt_jformat_digits(int64_t value, int base, bool upper, char *out)
 {
     char reversed[80];
     int n = 0;
@@ -40,7 +27,8 @@ static void integer_digits(int64_t value, int base, bool upper, char *out)
 }
 
 /* Adds a number made of sign, prefix and digits, grouped and padded. */
-static void add_number(lt_jrun *run, lt_jtext *text, const spec *s, bool negative, const char *prefix, const char *digits)
+void lt_jformat_number(lt_jrun *run, lt_jtext *text, const lt_jformat *s, bool negative, const char *prefix,
+                       const char *digits)
 {
     lt_jtext body = {0};
     char sign[2] = {negative ? '-' : s->sign, '\0'};
@@ -76,16 +64,16 @@ static void add_number(lt_jrun *run, lt_jtext *text, const spec *s, bool negativ
         lt_jtext_fill(run, text, fill, missing - missing / 2);
 }
 
-static void add_integer(lt_jrun *run, lt_jtext *text, const spec *s, int64_t value)
+void lt_jformat_integer(lt_jrun *run, lt_jtext *text, const lt_jformat *s, int64_t value)
 {
     char digits[80];
     int base = s->type == 'x' || s->type == 'X' ? 16 : s->type == 'o' ? 8 : s->type == 'b' ? 2 : 10;
     char prefix[3] = {'0', s->type, '\0'};
-    integer_digits(value, base, s->type == 'X', digits);
-    add_number(run, text, s, value < 0, s->alternate && base != 10 ? prefix : "", digits);
+    lt_jformat_digits(value, base, s->type == 'X', digits);
+    lt_jformat_number(run, text, s, value < 0, s->alternate && base != 10 ? prefix : "", digits);
 }
 
-static void add_float(lt_jrun *run, lt_jtext *text, const spec *s, double value)
+void lt_jformat_float(lt_jrun *run, lt_jtext *text, const lt_jformat *s, double value)
 {
     char digits[700], format[16];
     char type = s->type == '%' ? 'f' : s->type;
@@ -107,10 +95,10 @@ static void add_float(lt_jrun *run, lt_jtext *text, const spec *s, double value)
             *p = (char)toupper((unsigned char)*p);
     if (s->type == '%')
         strcat(digits, "%");
-    add_number(run, text, s, signbit(value) && !isnan(value), "", digits);
+    lt_jformat_number(run, text, s, signbit(value) && !isnan(value), "", digits);
 }
 
-static void add_string(lt_jrun *run, lt_jtext *text, const spec *s, lt_jv v)
+void lt_jformat_string(lt_jrun *run, lt_jtext *text, const lt_jformat *s, lt_jv v)
 {
     if (s->precision >= 0)
         v = lt_jinja_slice(run, v, lt_jv_missing(), lt_jv_int(s->precision), lt_jv_missing());
@@ -125,7 +113,7 @@ static void add_string(lt_jrun *run, lt_jtext *text, const spec *s, lt_jv v)
 }
 
 /* Digits at *at, or `absent`. */
-static int64_t read_digits(lt_jrun *run, lt_jv s, size_t *at, int64_t absent)
+int64_t lt_jformat_read_digits(lt_jrun *run, lt_jv s, size_t *at, int64_t absent)
 {
     int64_t value = absent;
     while (*at < s.size && s.text[*at] >= '0' && s.text[*at] <= '9') {
@@ -136,206 +124,35 @@ static int64_t read_digits(lt_jrun *run, lt_jv s, size_t *at, int64_t absent)
     return value;
 }
 
-static int check_precision(lt_jrun *run, int64_t precision)
+int lt_jformat_check_precision(lt_jrun *run, int64_t precision)
 {
-    if (precision > MAX_PRECISION)
-        lt_jinja_raise(run, "a precision in a format is above %d", MAX_PRECISION);
+    if (precision > LT_JFORMAT_MAX_PRECISION)
+        lt_jinja_raise(run, "a precision in a format is above %d", LT_JFORMAT_MAX_PRECISION);
     return (int)precision;
 }
 
-/* ---- % ------------------------------------------------------------------------------------------------------------------ */
-
-typedef struct percent {
-    lt_jrun *run;
-    lt_jv format, args;
-    int64_t used; /* of the positional values */
-    bool named;
-    lt_jtext text;
-} percent;
-
-static lt_jv next_value(percent *p)
-{
-    if (p->args.type != LT_JV_TUPLE) {
-        if (p->used++)
-            lt_jinja_raise(p->run, "not enough arguments for format string");
-        return p->args;
-    }
-    if (p->used >= p->args.list->count)
-        lt_jinja_raise(p->run, "not enough arguments for format string");
-    return p->args.list->items[p->used++];
-}
-
-/* "%(name)…": the value of that name. */
-static lt_jv named_value(percent *p, size_t *at)
-{
-    size_t begin = ++*at;
-    int open = 1;
-    while (*at < p->format.size && open) {
-        open += p->format.text[*at] == '(' ? 1 : p->format.text[*at] == ')' ? -1 : 0;
-        ++*at;
-    }
-    if (open)
-        lt_jinja_raise(p->run, "incomplete format key");
-    if (p->args.type != LT_JV_DICT)
-        lt_jinja_raise(p->run, "format requires a mapping");
-    lt_jv key = lt_jv_part(p->format, begin, *at - 1);
-    const lt_jv *value = lt_jv_dict_get(p->run, p->args.dict, key);
-    if (!value)
-        lt_jinja_raise(p->run, "the mapping has no key %s", lt_jv_brief(p->run, key));
-    p->named = true;
-    return *value;
-}
-
-static int64_t star_or_digits(percent *p, size_t *at, int64_t absent)
-{
-    if (*at < p->format.size && p->format.text[*at] == '*') {
-        ++*at;
-        return lt_jv_to_int(p->run, next_value(p), "a * in a format");
-    }
-    return read_digits(p->run, p->format, at, absent);
-}
-
-static double as_float(lt_jrun *run, lt_jv v)
+double lt_jformat_to_float(lt_jrun *run, lt_jv v)
 {
     if (!lt_jv_is_number(v))
         lt_jinja_raise(run, "must be real number, not %s", lt_jv_type_name(v));
     return v.type == LT_JV_FLOAT ? v.real : (double)lt_jv_integral(v);
 }
 
-static void percent_integer(percent *p, spec *s, lt_jv v)
+lt_jv lt_jformat_character(lt_jrun *run, int64_t code_point)
 {
-    bool decimal = s->type == 'd' || s->type == 'i' || s->type == 'u';
-    if (v.type == LT_JV_FLOAT && decimal) {
-        if (!(fabs(v.real) < 9.2e18))
-            lt_jinja_raise(p->run, "the number does not fit in 64 bits");
-        v = lt_jv_int((int64_t)v.real);
-    }
-    if (!lt_jv_is_integral(v))
-        lt_jinja_raise(p->run, "%%%c format: an integer is required, not %s", s->type, lt_jv_type_name(v));
-    s->type = decimal ? 'd' : s->type;
-    if (s->precision > 0) { /* at least so many digits */
-        char digits[80], padded[MAX_PRECISION + 80];
-        int64_t value = lt_jv_integral(v);
-        integer_digits(value, s->type == 'd' ? 10 : s->type == 'o' ? 8 : 16, s->type == 'X', digits);
-        int zeros = s->precision - (int)strlen(digits);
-        zeros = zeros > 0 ? zeros : 0;
-        memset(padded, '0', (size_t)zeros);
-        strcpy(padded + zeros, digits);
-        add_number(p->run, &p->text, s, value < 0, s->alternate && s->type != 'd' ? (char[]){'0', s->type, 0} : "", padded);
-        return;
-    }
-    add_integer(p->run, &p->text, s, lt_jv_integral(v));
+    lt_jtext one = {0};
+    if (code_point < 0 || code_point > 0x10FFFF || (code_point >= 0xD800 && code_point < 0xE000))
+        lt_jinja_raise(run, "%lld is not the number of a character", (long long)code_point);
+    lt_jtext_add_char(run, &one, (uint32_t)code_point);
+    return lt_jtext_value(&one);
 }
 
-static void percent_string(percent *p, spec *s, lt_jv v)
-{
-    lt_jv text;
-    if (s->type == 'c') {
-        text = v;
-        if (lt_jv_is_integral(v)) {
-            int64_t c = lt_jv_integral(v);
-            lt_jtext one = {0};
-            if (c < 0 || c > 0x10FFFF || (c >= 0xD800 && c < 0xE000))
-                lt_jinja_raise(p->run, "%%c arg not in range(0x110000)");
-            lt_jtext_add_char(p->run, &one, (uint32_t)c);
-            text = lt_jtext_value(&one);
-        } else if (v.type != LT_JV_STRING || lt_jv_length(v) != 1) {
-            lt_jinja_raise(p->run, "%%c requires an int or a single character");
-        }
-    } else {
-        text = s->type == 's' ? lt_jv_str(p->run, v) : lt_jv_repr(p->run, v);
-        if (p->format.markup && s->type == 's')
-            text = lt_jv_escape(p->run, v);
-    }
-    s->align = s->align == '<' ? '<' : '>';
-    s->fill[0] = '\0';
-    add_string(p->run, &p->text, s, text);
-}
-
-/* One conversion; at is behind the '%'. */
-static void percent_conversion(percent *p, size_t *at)
-{
-    lt_jv f = p->format, value = lt_jv_missing();
-    spec s = {.precision = -1};
-    if (*at < f.size && f.text[*at] == '(')
-        value = named_value(p, at);
-    for (; *at < f.size && f.text[*at] && strchr("-+ #0", f.text[*at]); ++*at) {
-        char c = f.text[*at];
-        if (c == '-')
-            s.align = '<';
-        else if (c == '0')
-            s.zero = true;
-        else if (c == '#')
-            s.alternate = true;
-        else if (s.sign != '+')
-            s.sign = c;
-    }
-    s.width = star_or_digits(p, at, 0);
-    if (s.width < 0) {
-        s.align = '<';
-        s.width = s.width > -100000000 ? -s.width : 100000000;
-    }
-    if (*at < f.size && f.text[*at] == '.') {
-        ++*at;
-        int64_t precision = star_or_digits(p, at, 0);
-        s.precision = check_precision(p->run, precision < 0 ? 0 : precision);
-    }
-    while (*at < f.size && (f.text[*at] == 'h' || f.text[*at] == 'l' || f.text[*at] == 'L'))
-        ++*at;
-    if (*at >= f.size)
-        lt_jinja_raise(p->run, "incomplete format");
-    s.type = f.text[(*at)++];
-    if (s.type == '%') {
-        lt_jtext_add_z(p->run, &p->text, "%");
-        return;
-    }
-    if (value.type == LT_JV_MISSING)
-        value = next_value(p);
-    if (strchr("diuoxX", s.type))
-        percent_integer(p, &s, value);
-    else if (strchr("eEfFgG", s.type))
-        add_float(p->run, &p->text, &(spec){.align = s.align, .sign = s.sign, .alternate = s.alternate, .zero = s.zero,
-                                            .width = s.width, .precision = s.precision, .type = s.type},
-                  as_float(p->run, value));
-    else if (strchr("srac", s.type))
-        percent_string(p, &s, value);
-    else
-        lt_jinja_raise(p->run, "unsupported format character '%c'", s.type);
-}
-
-lt_jv lt_jinja_percent(lt_jrun *run, lt_jv format, lt_jv args)
-{
-    percent p = {.run = run, .format = format, .args = args};
-    size_t plain = 0;
-    for (size_t at = 0; at < format.size;) {
-        if (format.text[at] != '%') {
-            at++;
-            continue;
-        }
-        lt_jtext_add(run, &p.text, format.text + plain, at - plain);
-        at++;
-        lt_jinja_charge(run, 1);
-        percent_conversion(&p, &at);
-        plain = at;
-    }
-    lt_jtext_add(run, &p.text, format.text + plain, format.size - plain);
-    /* A single value that is a mapping or a sequence may stay unused. */
-    bool left = args.type == LT_JV_TUPLE ? p.used < args.list->count
-                                         : p.used == 0 && args.type != LT_JV_DICT && args.type != LT_JV_LIST &&
-                                               args.type != LT_JV_UNDEFINED && args.type != LT_JV_RANGE;
-    if (left && !p.named)
-        lt_jinja_raise(run, "not all arguments converted during string formatting");
-    lt_jv result = lt_jtext_value(&p.text);
-    result.markup = format.markup;
-    return result;
-}
-
-/* ---- str.format ---------------------------------------------------------------------------------------------------------- */
+/* ---- str.format ------------------------------------------------------------------------------------------------ */
 
 typedef struct formatter {
     lt_jrun *run;
     const lt_jargs *args;
-    int64_t next;   /* automatic numbering */
+    int64_t next; /* automatic numbering */
     bool automatic, manual;
     bool markup;
 } formatter;
@@ -394,12 +211,15 @@ static lt_jv field_value(formatter *f, lt_jv field)
     return value;
 }
 
-static bool is_align(char c) { return c == '<' || c == '>' || c == '=' || c == '^'; }
+static bool is_align(char c)
+{
+    return c == '<' || c == '>' || c == '=' || c == '^';
+}
 
 /* [[fill]align][sign][#][0][width][grouping][.precision][type] */
-static spec read_spec(lt_jrun *run, lt_jv text)
+static lt_jformat read_spec(lt_jrun *run, lt_jv text)
 {
-    spec s = {.precision = -1};
+    lt_jformat s = {.precision = -1};
     size_t at = 0, first = 0;
     if (text.size)
         lt_jstr_next(text, &first);
@@ -422,12 +242,12 @@ static spec read_spec(lt_jrun *run, lt_jv text)
         s.zero = true;
         at++;
     }
-    s.width = read_digits(run, text, &at, 0);
+    s.width = lt_jformat_read_digits(run, text, &at, 0);
     if (at < text.size && (text.text[at] == ',' || text.text[at] == '_'))
         s.group = text.text[at++];
     if (at < text.size && text.text[at] == '.') {
         at++;
-        int64_t precision = read_digits(run, text, &at, -1);
+        int64_t precision = lt_jformat_read_digits(run, text, &at, -1);
         if (precision < 0)
             lt_jinja_raise(run, "format specifier missing precision");
         s.precision = (int)precision;
@@ -442,39 +262,37 @@ static spec read_spec(lt_jrun *run, lt_jv text)
 static void format_value(formatter *f, lt_jtext *text, lt_jv value, lt_jv spec_text)
 {
     lt_jrun *run = f->run;
-    spec s = read_spec(run, spec_text);
+    lt_jformat s = read_spec(run, spec_text);
     if (value.type == LT_JV_STRING || (value.type == LT_JV_BOOL && spec_text.size == 0)) {
         if ((s.type && s.type != 's') || s.sign || s.group || s.alternate || s.align == '=')
             lt_jinja_raise(run, "invalid format specifier %s for a string", lt_jv_brief(run, spec_text));
         if (s.zero && !s.align) /* pads with zeros on the right */
             s.fill[0] = *s.fill ? *s.fill : '0';
         lt_jv string = f->markup ? lt_jv_escape(run, value) : lt_jv_str(run, value);
-        add_string(run, text, &s, string);
+        lt_jformat_string(run, text, &s, string);
         return;
     }
     bool floating = s.type && strchr("eEfFgG%", s.type);
     if (lt_jv_is_number(value) && (floating || (value.type == LT_JV_FLOAT && !s.type))) {
-        s.precision = s.precision < 0 ? -1 : check_precision(run, s.precision);
-        if (s.type == '%' && !isfinite(as_float(run, value) * 100))
+        s.precision = s.precision < 0 ? -1 : lt_jformat_check_precision(run, s.precision);
+        if (s.type == '%' && !isfinite(lt_jformat_to_float(run, value) * 100))
             lt_jinja_raise(run, "format: the number is too large");
-        add_float(run, text, &s, as_float(run, value));
+        lt_jformat_float(run, text, &s, lt_jformat_to_float(run, value));
         return;
     }
     if (lt_jv_is_integral(value) && (!s.type || strchr("dboxXn", s.type)) && s.precision < 0) {
-        add_integer(run, text, &s, lt_jv_integral(value));
+        lt_jformat_integer(run, text, &s, lt_jv_integral(value));
         return;
     }
     if (lt_jv_is_integral(value) && s.type == 'c') {
-        percent p = {.run = run};
-        spec one = {.precision = -1, .type = 'c'};
-        percent_string(&p, &one, value);
         s.type = '\0';
         s.align = s.align ? s.align : '>';
-        add_string(run, text, &s, lt_jtext_value(&p.text));
+        lt_jformat_string(run, text, &s, lt_jformat_character(run, lt_jv_integral(value)));
         return;
     }
     if (spec_text.size || lt_jv_is_number(value))
-        lt_jinja_raise(run, "invalid format specifier %s for '%s'", lt_jv_brief(run, spec_text), lt_jv_type_name(value));
+        lt_jinja_raise(run, "invalid format specifier %s for '%s'", lt_jv_brief(run, spec_text),
+                       lt_jv_type_name(value));
     lt_jv string = f->markup ? lt_jv_escape(run, value) : lt_jv_str(run, value);
     lt_jtext_add(run, text, string.text, string.size);
 }

@@ -56,7 +56,10 @@ static lt_jv_dict *make_dict(lt_jrun *run, const lt_jargs *args, const char *wha
     return dict;
 }
 
-static lt_jv call_dict(lt_jrun *run, const lt_jargs *args) { return lt_jv_from_dict(make_dict(run, args, "dict")); }
+static lt_jv call_dict(lt_jrun *run, const lt_jargs *args)
+{
+    return lt_jv_from_dict(make_dict(run, args, "dict"));
+}
 
 static lt_jv call_namespace(lt_jrun *run, const lt_jargs *args)
 {

@@ -117,7 +117,7 @@ lt_jv_list *lt_jinja_to_list(lt_jrun *run, lt_jv value)
     return list;
 }
 
-/* ---- backwards -------------------------------------------------------------------------------------------------------- */
+/* ---- backwards ------------------------------------------------------------------------------------------------- */
 
 static bool next_reversed(lt_jrun *run, lt_jv_iterator *it, lt_jv *item)
 {

@@ -20,7 +20,8 @@ static void write_escape(writer *w, uint32_t c)
 {
     if (c >= 0x10000) {
         c -= 0x10000;
-        lt_jtext_printf(w->run, &w->text, "\\u%04x\\u%04x", (unsigned)(0xD800 + (c >> 10)), (unsigned)(0xDC00 + (c & 0x3FF)));
+        lt_jtext_printf(w->run, &w->text, "\\u%04x\\u%04x", (unsigned)(0xD800 + (c >> 10)),
+                        (unsigned)(0xDC00 + (c & 0x3FF)));
     } else {
         lt_jtext_printf(w->run, &w->text, "\\u%04x", (unsigned)c);
     }
@@ -208,7 +209,7 @@ lt_jv lt_jinja_tojson(lt_jrun *run, lt_jv value, const lt_jv *a)
     return lt_jtext_value(&w.text);
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------------------------- */
 
 /* True when the integer literal text[0..n) is beyond 64 bits. */
 static bool is_beyond(const char *text, size_t n)

@@ -155,7 +155,10 @@ static void read_raw(lexer *lx)
         lt_jinja_raise(lx->run, "{%% raw %%} is not closed with {%% endraw %%}");
 }
 
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
 
 static bool is_digit_of(char c, int base)
 {

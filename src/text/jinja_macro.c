@@ -44,7 +44,7 @@ void lt_jinja_enter_scope(lt_jrun *run, lt_jactivation *act, const lt_jscope *sc
     }
 }
 
-/* ---- macros ----------------------------------------------------------------------------------------------------------- */
+/* ---- macros ---------------------------------------------------------------------------------------------------- */
 
 lt_jv lt_jinja_macro_value(lt_jrun *run, const lt_jnode *node, lt_jactivation *act)
 {
@@ -118,8 +118,8 @@ static void store_arguments(lt_jrun *run, lt_jactivation *act, const lt_jv_macro
         lt_jv *slot = &act->slots[p->ref.slot];
         if (slot->type != LT_JV_MISSING)
             continue;
-        lt_jv value = p->a ? lt_jeval(run, act, p->a)
-                           : lt_jv_undefined_new(run, "parameter '%.100s' was not provided", p->name);
+        lt_jv value =
+            p->a ? lt_jeval(run, act, p->a) : lt_jv_undefined_new(run, "parameter '%.100s' was not provided", p->name);
         *slot = value;
     }
 }
@@ -139,7 +139,7 @@ lt_jv lt_jinja_call_macro(lt_jrun *run, const lt_jv_macro *macro, const lt_jargs
     return lt_jv_string(text, size);
 }
 
-/* ---- loops ------------------------------------------------------------------------------------------------------------ */
+/* ---- loops ----------------------------------------------------------------------------------------------------- */
 
 static bool peek(lt_jrun *run, lt_jv_loop *loop)
 {
@@ -167,7 +167,7 @@ static int64_t loop_length(lt_jrun *run, lt_jv_loop *loop)
 
 lt_jv lt_jinja_loop_attribute(lt_jrun *run, lt_jv_loop *loop, const char *name, size_t size)
 {
-    static const char *const NAMES[] = {"index",   "index0", "first", "last",     "length",   "revindex",
+    static const char *const NAMES[] = {"index",     "index0", "first",  "last",     "length",  "revindex",
                                         "revindex0", "depth",  "depth0", "previtem", "nextitem"};
     size_t which = 0;
     while (which < sizeof NAMES / sizeof *NAMES &&

@@ -1,8 +1,8 @@
-/* Methods of lists, tuples, dictionaries and ranges. Those that would change the value are refused, as jinja2's immutable
- * sandbox does. */
+/* Methods of lists, tuples, dictionaries and ranges. Those that would change the value are refused, as jinja2's
+ * immutable sandbox does. */
 #include "text/jinja_builtin.h"
 
-/* ---- lists and tuples --------------------------------------------------------------------------------------------------- */
+/* ---- lists and tuples ------------------------------------------------------------------------------------------ */
 
 static lt_jv list_index(lt_jrun *run, lt_jv self, const lt_jv *a)
 {
@@ -29,7 +29,10 @@ static lt_jv list_copy(lt_jrun *run, lt_jv self, const lt_jv *a)
     return lt_jv_from_list(copy);
 }
 
-#define REFUSED(name) {name, "", 0, NULL, NULL, true}
+#define REFUSED(name)                                                                                                  \
+    {                                                                                                                  \
+        name, "", 0, NULL, NULL, true                                                                                  \
+    }
 
 const lt_jmethod_row lt_jinja_list_methods[] = {
     {"index", "/ value start stop", 1, list_index, NULL, false},
@@ -52,7 +55,7 @@ const lt_jmethod_row lt_jinja_tuple_methods[] = {
     {0},
 };
 
-/* ---- dictionaries -------------------------------------------------------------------------------------------------------- */
+/* ---- dictionaries ---------------------------------------------------------------------------------------------- */
 
 static lt_jv view(lt_jrun *run, lt_jv self, lt_jv_view_kind kind)
 {
@@ -61,11 +64,20 @@ static lt_jv view(lt_jrun *run, lt_jv self, lt_jv_view_kind kind)
     return (lt_jv){.type = LT_JV_VIEW, .view = v};
 }
 
-static lt_jv dict_items(lt_jrun *run, lt_jv self, const lt_jv *a) { return (void)a, view(run, self, LT_JV_ITEMS); }
+static lt_jv dict_items(lt_jrun *run, lt_jv self, const lt_jv *a)
+{
+    return (void)a, view(run, self, LT_JV_ITEMS);
+}
 
-static lt_jv dict_keys(lt_jrun *run, lt_jv self, const lt_jv *a) { return (void)a, view(run, self, LT_JV_KEYS); }
+static lt_jv dict_keys(lt_jrun *run, lt_jv self, const lt_jv *a)
+{
+    return (void)a, view(run, self, LT_JV_KEYS);
+}
 
-static lt_jv dict_values(lt_jrun *run, lt_jv self, const lt_jv *a) { return (void)a, view(run, self, LT_JV_VALUES); }
+static lt_jv dict_values(lt_jrun *run, lt_jv self, const lt_jv *a)
+{
+    return (void)a, view(run, self, LT_JV_VALUES);
+}
 
 static lt_jv dict_get(lt_jrun *run, lt_jv self, const lt_jv *a)
 {
@@ -108,7 +120,7 @@ const lt_jmethod_row lt_jinja_dict_methods[] = {
     {0},
 };
 
-/* ---- ranges -------------------------------------------------------------------------------------------------------------- */
+/* ---- ranges ---------------------------------------------------------------------------------------------------- */
 
 static lt_jv range_count(lt_jrun *run, lt_jv self, const lt_jv *a)
 {

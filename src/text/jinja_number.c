@@ -35,7 +35,10 @@ static char *clean(lt_jv text, char *out, size_t capacity)
     return n ? out : NULL;
 }
 
-static bool is_digit_char(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+static bool is_digit_char(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
 
 /* Removes single underscores between digits; false when one is elsewhere. */
 static bool remove_underscores(char *s)

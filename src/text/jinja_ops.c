@@ -29,12 +29,21 @@ static _Noreturn void overflow(lt_jrun *run, lt_jnode_kind kind)
     lt_jinja_raise(run, "the result of %s does not fit in 64 bits", lt_jinja_operator_text(kind));
 }
 
-static _Noreturn void divided_by_zero(lt_jrun *run) { lt_jinja_raise(run, "division by zero"); }
+static _Noreturn void divided_by_zero(lt_jrun *run)
+{
+    lt_jinja_raise(run, "division by zero");
+}
 
-static double to_float(lt_jv v) { return v.type == LT_JV_FLOAT ? v.real : (double)lt_jv_integral(v); }
+static double to_float(lt_jv v)
+{
+    return v.type == LT_JV_FLOAT ? v.real : (double)lt_jv_integral(v);
+}
 
 /* Division rounds down, the remainder has the sign of the divisor. */
-static int64_t floor_divide(int64_t a, int64_t b) { return a / b - (a % b != 0 && (a < 0) != (b < 0)); }
+static int64_t floor_divide(int64_t a, int64_t b)
+{
+    return a / b - (a % b != 0 && (a < 0) != (b < 0));
+}
 
 static double float_modulo(double a, double b)
 {
@@ -143,7 +152,7 @@ static lt_jv float_arithmetic(lt_jrun *run, lt_jnode_kind kind, double a, double
     return lt_jv_float(kind == LT_JN_MODULO ? float_modulo(a, b) : float_floor_divide(a, b));
 }
 
-/* ---- sequences -------------------------------------------------------------------------------------------------------- */
+/* ---- sequences ------------------------------------------------------------------------------------------------- */
 
 static lt_jv concatenate_strings(lt_jrun *run, lt_jv a, lt_jv b)
 {
@@ -170,7 +179,10 @@ static lt_jv concatenate_lists(lt_jrun *run, lt_jv a, lt_jv b)
     return a.type == LT_JV_LIST ? lt_jv_from_list(list) : lt_jv_tuple(list);
 }
 
-static bool is_sequence(lt_jv v) { return v.type == LT_JV_STRING || v.type == LT_JV_LIST || v.type == LT_JV_TUPLE; }
+static bool is_sequence(lt_jv v)
+{
+    return v.type == LT_JV_STRING || v.type == LT_JV_LIST || v.type == LT_JV_TUPLE;
+}
 
 static lt_jv repeat(lt_jrun *run, lt_jv sequence, int64_t times)
 {

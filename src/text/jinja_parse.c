@@ -23,7 +23,7 @@ void lt_jparse_fail(lt_jparser *p, int line, const char *format, ...)
 const char *lt_jparse_token_text(lt_jparser *p, const lt_jtoken *token)
 {
     static const char *const KINDS[] = {
-        [LT_JT_END] = "the end of the template", [LT_JT_DATA] = "text",         [LT_JT_VARIABLE_BEGIN] = "'{{'",
+        [LT_JT_END] = "the end of the template", [LT_JT_DATA] = "text",        [LT_JT_VARIABLE_BEGIN] = "'{{'",
         [LT_JT_VARIABLE_END] = "'}}'",           [LT_JT_BLOCK_BEGIN] = "'{%'", [LT_JT_BLOCK_END] = "'%}'",
     };
     if (token->kind < sizeof KINDS / sizeof *KINDS)
@@ -158,7 +158,7 @@ static void expect(lt_jparser *p, lt_jtoken_kind kind, const char *what)
     lt_jparse_next(p);
 }
 
-/* ---- statements -------------------------------------------------------------------------------------------------- */
+/* ---- statements ------------------------------------------------------------------------------------------------ */
 
 static const char *const END_SET[] = {"endset", NULL}, *const END_FOR[] = {"endfor", NULL},
                          *const END_FOR_ELSE[] = {"endfor", "else", NULL}, *const END_IF[] = {"endif", NULL},

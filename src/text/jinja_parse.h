@@ -1,4 +1,5 @@
-/* What the two halves of the parser share: statements (jinja_parse.c) and expressions (jinja_parse_expr.c). */
+/* What the parts of the parser share: statements (jinja_parse.c), expressions (jinja_parse_expr.c) and what follows a
+ * value in them (jinja_parse_postfix.c). */
 #ifndef LT_TEXT_JINJA_PARSE_H
 #define LT_TEXT_JINJA_PARSE_H
 
@@ -39,6 +40,14 @@ lt_jnode *lt_jparse_expression(lt_jparser *p, bool with_condition);
 lt_jnode *lt_jparse_tuple(lt_jparser *p, bool simple, bool with_condition, const char *stop, bool parentheses,
                           bool namespaces);
 lt_jnode *lt_jparse_target(lt_jparser *p, const char *stop, bool namespaces);
-lt_jnode *lt_jparse_filters(lt_jparser *p, lt_jnode *node, bool start_inline);
+lt_jnode *lt_jparse_primary(lt_jparser *p, bool namespaces); /* a literal, a name, or something in brackets */
+lt_jnode *lt_jparse_binary(lt_jparser *p, lt_jnode_kind kind, int line, lt_jnode *a, lt_jnode *b);
+
+/* What follows node, the current token being the first of it. */
+lt_jnode *lt_jparse_postfix(lt_jparser *p, lt_jnode *node); /* all of .name, [item] and (call) */
+lt_jnode *lt_jparse_call(lt_jparser *p, lt_jnode *node);
+lt_jnode *lt_jparse_test(lt_jparser *p, lt_jnode *node);
+lt_jnode *lt_jparse_filters(lt_jparser *p, lt_jnode *node,
+                            bool start_inline); /* start_inline: the first '|' is not there */
 
 #endif

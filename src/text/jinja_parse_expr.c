@@ -9,9 +9,8 @@
 
 static lt_jnode *parse_or(lt_jparser *p);
 static lt_jnode *parse_unary(lt_jparser *p, bool with_filters);
-static lt_jnode *parse_primary(lt_jparser *p, bool namespaces);
 
-static lt_jnode *binary(lt_jparser *p, lt_jnode_kind kind, int line, lt_jnode *a, lt_jnode *b)
+lt_jnode *lt_jparse_binary(lt_jparser *p, lt_jnode_kind kind, int line, lt_jnode *a, lt_jnode *b)
 {
     lt_jnode *node = lt_jparse_node(p, kind, line);
     node->a = a;
@@ -37,14 +36,14 @@ lt_jnode *lt_jparse_expression(lt_jparser *p, bool with_condition)
     return node;
 }
 
-/* ---- operators ------------------------------------------------------------------------------------------------ */
+/* ---- operators ------------------------------------------------------------------------------------------------- */
 
 static lt_jnode *parse_power(lt_jparser *p)
 {
     int line = p->token->line;
     lt_jnode *left = parse_unary(p, true);
     while (lt_jparse_skip_op(p, "**")) {
-        left = binary(p, LT_JN_POWER, line, left, parse_unary(p, true));
+        left = lt_jparse_binary(p, LT_JN_POWER, line, left, parse_unary(p, true));
         line = p->token->line;
     }
     return left;
@@ -66,7 +65,7 @@ static lt_jnode *parse_product(lt_jparser *p)
             kind = LT_JN_MODULO;
         else
             return left;
-        left = binary(p, kind, line, left, parse_power(p));
+        left = lt_jparse_binary(p, kind, line, left, parse_power(p));
         line = p->token->line;
     }
 }
@@ -96,7 +95,7 @@ static lt_jnode *parse_sum(lt_jparser *p)
             kind = LT_JN_SUBTRACT;
         else
             return left;
-        left = binary(p, kind, line, left, parse_concat(p));
+        left = lt_jparse_binary(p, kind, line, left, parse_concat(p));
         line = p->token->line;
     }
 }
@@ -105,8 +104,8 @@ static lt_jnode *parse_sum(lt_jparser *p)
 static bool skip_comparison(lt_jparser *p, uint8_t *compare)
 {
     static const char *const OPS[] = {
-        [LT_JC_EQUAL] = "==",   [LT_JC_UNEQUAL] = "!=", [LT_JC_LESS] = "<", [LT_JC_LESS_EQUAL] = "<=",
-        [LT_JC_GREATER] = ">", [LT_JC_GREATER_EQUAL] = ">=",
+        [LT_JC_EQUAL] = "==",      [LT_JC_UNEQUAL] = "!=", [LT_JC_LESS] = "<",
+        [LT_JC_LESS_EQUAL] = "<=", [LT_JC_GREATER] = ">",  [LT_JC_GREATER_EQUAL] = ">=",
     };
     for (uint8_t i = 0; i < sizeof OPS / sizeof *OPS; i++) {
         if (lt_jparse_skip_op(p, OPS[i])) {
@@ -119,7 +118,8 @@ static bool skip_comparison(lt_jparser *p, uint8_t *compare)
         return true;
     }
     const lt_jtoken *after = p->token + 1;
-    if (lt_jparse_is_name(p, "not") && after->kind == LT_JT_NAME && after->size == 2 && memcmp(after->text, "in", 2) == 0) {
+    if (lt_jparse_is_name(p, "not") && after->kind == LT_JT_NAME && after->size == 2 &&
+        memcmp(after->text, "in", 2) == 0) {
         lt_jparse_next(p);
         lt_jparse_next(p);
         *compare = LT_JC_NOT_IN;
@@ -164,7 +164,7 @@ static lt_jnode *parse_and(lt_jparser *p)
     int line = p->token->line;
     lt_jnode *left = parse_not(p);
     while (lt_jparse_skip_name(p, "and")) {
-        left = binary(p, LT_JN_AND, line, left, parse_not(p));
+        left = lt_jparse_binary(p, LT_JN_AND, line, left, parse_not(p));
         line = p->token->line;
     }
     return left;
@@ -175,210 +175,13 @@ static lt_jnode *parse_or(lt_jparser *p)
     int line = p->token->line;
     lt_jnode *left = parse_and(p);
     while (lt_jparse_skip_name(p, "or")) {
-        left = binary(p, LT_JN_OR, line, left, parse_and(p));
+        left = lt_jparse_binary(p, LT_JN_OR, line, left, parse_and(p));
         line = p->token->line;
     }
     return left;
 }
 
-/* ---- what follows a value: .name, [item], (call), |filter, is test --------------------------------------------- */
-
-/* One part between [ and ]: an expression or a slice. */
-static lt_jnode *parse_subscript_part(lt_jparser *p)
-{
-    int line = p->token->line;
-    lt_jnode *start = NULL;
-    if (!lt_jparse_is_op(p, ":")) {
-        start = lt_jparse_expression(p, true);
-        if (!lt_jparse_is_op(p, ":"))
-            return start;
-    }
-    lt_jparse_expect_op(p, ":");
-    lt_jnode *slice = lt_jparse_node(p, LT_JN_SLICE, line);
-    slice->a = start;
-    if (!lt_jparse_is_op(p, ":") && !lt_jparse_is_op(p, "]") && !lt_jparse_is_op(p, ","))
-        slice->b = lt_jparse_expression(p, true);
-    if (lt_jparse_skip_op(p, ":") && !lt_jparse_is_op(p, "]") && !lt_jparse_is_op(p, ","))
-        slice->c = lt_jparse_expression(p, true);
-    return slice;
-}
-
-static lt_jnode *parse_dot(lt_jparser *p, lt_jnode *node)
-{
-    int line = p->token->line;
-    lt_jparse_next(p);
-    if (p->token->kind == LT_JT_INTEGER) {
-        lt_jnode *index = lt_jparse_node(p, LT_JN_CONST, p->token->line);
-        index->value = p->token->value;
-        lt_jparse_next(p);
-        return binary(p, LT_JN_ITEM, line, node, index);
-    }
-    if (p->token->kind != LT_JT_NAME)
-        lt_jparse_fail(p, p->token->line, "expected a name or number after '.', got %s",
-                       lt_jparse_token_text(p, p->token));
-    lt_jnode *attribute = binary(p, LT_JN_ATTRIBUTE, line, node, NULL);
-    attribute->name = lt_jparse_expect_name(p);
-    return attribute;
-}
-
-static lt_jnode *parse_subscript(lt_jparser *p, lt_jnode *node)
-{
-    int line = p->token->line;
-    lt_jparse_next(p);
-    lt_jlist parts = {0};
-    while (!lt_jparse_is_op(p, "]")) {
-        if (parts.count)
-            lt_jparse_expect_op(p, ",");
-        lt_jparse_append(&parts, parse_subscript_part(p));
-    }
-    lt_jparse_expect_op(p, "]");
-    if (parts.count == 1)
-        return binary(p, LT_JN_ITEM, line, node, parts.first);
-    for (const lt_jnode *part = parts.first; part; part = part->next)
-        if (part->kind == LT_JN_SLICE)
-            lt_jparse_fail(p, line, "a slice cannot be one of several subscripts");
-    lt_jnode *tuple = lt_jparse_node(p, LT_JN_TUPLE, line);
-    tuple->list = parts;
-    return binary(p, LT_JN_ITEM, line, node, tuple);
-}
-
-static void require(lt_jparser *p, bool condition, int line)
-{
-    if (!condition)
-        lt_jparse_fail(p, line, "invalid syntax for function call expression");
-}
-
-static void parse_keyword(lt_jparser *p, lt_jarguments *arguments)
-{
-    const char *keyword = lt_jparse_expect_name(p);
-    lt_jparse_expect_op(p, "=");
-    for (const lt_jnode *k = arguments->keywords.first; k; k = k->next) {
-        lt_jinja_charge(p->run, 1);
-        if (k->name == keyword)
-            lt_jparse_fail(p, p->token->line, "the keyword argument '%s' is given twice", keyword);
-    }
-    /* The wrapper carries the keyword, so that the value keeps its own name. */
-    lt_jnode *wrapper = lt_jparse_node(p, LT_JN_OPERAND, p->token->line);
-    wrapper->name = keyword;
-    wrapper->a = lt_jparse_expression(p, true);
-    lt_jparse_append(&arguments->keywords, wrapper);
-}
-
-static lt_jarguments *parse_arguments(lt_jparser *p)
-{
-    lt_jarguments *arguments = lt_jinja_alloc_zero(p->run, sizeof *arguments);
-    int line = p->token->line;
-    bool comma = false;
-    lt_jparse_expect_op(p, "(");
-    while (!lt_jparse_is_op(p, ")")) {
-        if (comma) {
-            lt_jparse_expect_op(p, ",");
-            if (lt_jparse_is_op(p, ")"))
-                break;
-        }
-        const lt_jtoken *after = p->token + (p->token->kind != LT_JT_END);
-        if (lt_jparse_skip_op(p, "*")) {
-            require(p, !arguments->star && !arguments->star_star, line);
-            arguments->star = lt_jparse_expression(p, true);
-        } else if (lt_jparse_skip_op(p, "**")) {
-            require(p, !arguments->star_star, line);
-            arguments->star_star = lt_jparse_expression(p, true);
-        } else if (p->token->kind == LT_JT_NAME && after->kind == LT_JT_OPERATOR && after->size == 1 &&
-                   *after->text == '=') {
-            require(p, !arguments->star_star, line);
-            parse_keyword(p, arguments);
-        } else {
-            require(p, !arguments->star && !arguments->star_star && !arguments->keywords.count, line);
-            lt_jparse_append(&arguments->positional, lt_jparse_expression(p, true));
-        }
-        comma = true;
-    }
-    lt_jparse_expect_op(p, ")");
-    return arguments;
-}
-
-static lt_jnode *parse_call(lt_jparser *p, lt_jnode *node)
-{
-    lt_jnode *call = binary(p, LT_JN_CALL, p->token->line, node, NULL);
-    call->arguments = parse_arguments(p);
-    return call;
-}
-
-static const char *parse_dotted_name(lt_jparser *p)
-{
-    const char *name = lt_jparse_expect_name(p);
-    while (lt_jparse_skip_op(p, ".")) {
-        lt_jtext text = {0};
-        lt_jtext_add_z(p->run, &text, name);
-        lt_jtext_add_z(p->run, &text, ".");
-        lt_jtext_add_z(p->run, &text, lt_jparse_expect_name(p));
-        name = lt_jparse_intern(p, text.data, (size_t)text.size);
-    }
-    return name;
-}
-
-lt_jnode *lt_jparse_filters(lt_jparser *p, lt_jnode *node, bool start_inline)
-{
-    while (start_inline || lt_jparse_is_op(p, "|")) {
-        if (!start_inline)
-            lt_jparse_next(p);
-        lt_jnode *filter = binary(p, LT_JN_FILTER, p->token->line, node, NULL);
-        filter->name = parse_dotted_name(p);
-        filter->arguments = lt_jparse_is_op(p, "(") ? parse_arguments(p)
-                                                    : lt_jinja_alloc_zero(p->run, sizeof *filter->arguments);
-        node = filter;
-        start_inline = false;
-    }
-    return node;
-}
-
-static lt_jnode *parse_postfix(lt_jparser *p, lt_jnode *node)
-{
-    for (;;) {
-        if (lt_jparse_is_op(p, "."))
-            node = parse_dot(p, node);
-        else if (lt_jparse_is_op(p, "["))
-            node = parse_subscript(p, node);
-        else if (lt_jparse_is_op(p, "("))
-            node = parse_call(p, node);
-        else
-            return node;
-    }
-}
-
-/* True where a test's argument may follow without parentheses, as in `x is divisibleby 3`. */
-static bool at_test_argument(const lt_jparser *p)
-{
-    switch (p->token->kind) {
-    case LT_JT_NAME:
-        return !lt_jparse_is_name(p, "else") && !lt_jparse_is_name(p, "or") && !lt_jparse_is_name(p, "and");
-    case LT_JT_STRING:
-    case LT_JT_INTEGER:
-    case LT_JT_FLOAT:
-        return true;
-    default:
-        return lt_jparse_is_op(p, "[") || lt_jparse_is_op(p, "{");
-    }
-}
-
-static lt_jnode *parse_test(lt_jparser *p, lt_jnode *node)
-{
-    lt_jnode *test = binary(p, LT_JN_TEST, p->token->line, node, NULL);
-    lt_jparse_next(p);
-    bool negated = lt_jparse_skip_name(p, "not");
-    test->name = parse_dotted_name(p);
-    if (lt_jparse_is_op(p, "(")) {
-        test->arguments = parse_arguments(p);
-    } else {
-        test->arguments = lt_jinja_alloc_zero(p->run, sizeof *test->arguments);
-        if (at_test_argument(p)) {
-            if (lt_jparse_is_name(p, "is"))
-                lt_jparse_fail(p, p->token->line, "you cannot chain multiple tests with is");
-            lt_jparse_append(&test->arguments->positional, parse_postfix(p, parse_primary(p, false)));
-        }
-    }
-    return negated ? binary(p, LT_JN_NOT, test->line, test, NULL) : test;
-}
+/* ---- unary operators and what follows a value ------------------------------------------------------------------ */
 
 static lt_jnode *parse_unary(lt_jparser *p, bool with_filters)
 {
@@ -388,18 +191,18 @@ static lt_jnode *parse_unary(lt_jparser *p, bool with_filters)
     lt_jparse_enter(p);
     if (minus || lt_jparse_is_op(p, "+")) {
         lt_jparse_next(p);
-        node = binary(p, minus ? LT_JN_NEGATE : LT_JN_PLUS, line, parse_unary(p, false), NULL);
+        node = lt_jparse_binary(p, minus ? LT_JN_NEGATE : LT_JN_PLUS, line, parse_unary(p, false), NULL);
     } else {
-        node = parse_primary(p, false);
+        node = lt_jparse_primary(p, false);
     }
-    node = parse_postfix(p, node);
+    node = lt_jparse_postfix(p, node);
     while (with_filters) {
         if (lt_jparse_is_op(p, "|"))
             node = lt_jparse_filters(p, node, false);
         else if (lt_jparse_is_name(p, "is"))
-            node = parse_test(p, node);
+            node = lt_jparse_test(p, node);
         else if (lt_jparse_is_op(p, "("))
-            node = parse_call(p, node);
+            node = lt_jparse_call(p, node);
         else
             break;
     }
@@ -470,7 +273,7 @@ static lt_jnode *parse_display(lt_jparser *p, bool dict)
     return node;
 }
 
-static lt_jnode *parse_primary(lt_jparser *p, bool namespaces)
+lt_jnode *lt_jparse_primary(lt_jparser *p, bool namespaces)
 {
     switch (p->token->kind) {
     case LT_JT_NAME:
@@ -514,7 +317,7 @@ lt_jnode *lt_jparse_tuple(lt_jparser *p, bool simple, bool with_condition, const
             lt_jparse_expect_op(p, ",");
         if (at_tuple_end(p, stop))
             break;
-        lt_jparse_append(&items, simple ? parse_primary(p, namespaces) : lt_jparse_expression(p, with_condition));
+        lt_jparse_append(&items, simple ? lt_jparse_primary(p, namespaces) : lt_jparse_expression(p, with_condition));
         if (!lt_jparse_is_op(p, ","))
             break;
         is_tuple = true;
@@ -535,8 +338,9 @@ static void check_target(lt_jparser *p, const lt_jnode *node)
         for (const lt_jnode *item = node->list.first; item; item = item->next)
             check_target(p, item);
     } else if (node->kind != LT_JN_NAME && node->kind != LT_JN_NSREF) {
-        lt_jparse_fail(p, node->line, "cannot assign to this expression: a name, a tuple of names or a namespace's "
-                                      "attribute was expected");
+        lt_jparse_fail(p, node->line,
+                       "cannot assign to this expression: a name, a tuple of names or a namespace's "
+                       "attribute was expected");
     }
 }
 

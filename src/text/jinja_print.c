@@ -13,7 +13,7 @@
 #include "text/jinja_builtin.h"
 #include "text/jinja_unicode.h"
 
-/* ---- the text builder ------------------------------------------------------------------------------------------------ */
+/* ---- the text builder ------------------------------------------------------------------------------------------ */
 
 static char *reserve(lt_jrun *run, lt_jtext *text, size_t size)
 {
@@ -39,7 +39,10 @@ void lt_jtext_add(lt_jrun *run, lt_jtext *text, const char *data, size_t size)
     text->size += (int64_t)size;
 }
 
-void lt_jtext_add_z(lt_jrun *run, lt_jtext *text, const char *data) { lt_jtext_add(run, text, data, strlen(data)); }
+void lt_jtext_add_z(lt_jrun *run, lt_jtext *text, const char *data)
+{
+    lt_jtext_add(run, text, data, strlen(data));
+}
 
 void lt_jtext_add_char(lt_jrun *run, lt_jtext *text, uint32_t code_point)
 {
@@ -70,9 +73,12 @@ void lt_jtext_printf(lt_jrun *run, lt_jtext *text, const char *format, ...)
     lt_jtext_add(run, text, line, (size_t)n < sizeof line ? (size_t)n : sizeof line - 1);
 }
 
-lt_jv lt_jtext_value(const lt_jtext *text) { return lt_jv_string(text->size ? text->data : "", (size_t)text->size); }
+lt_jv lt_jtext_value(const lt_jtext *text)
+{
+    return lt_jv_string(text->size ? text->data : "", (size_t)text->size);
+}
 
-/* ---- numbers ---------------------------------------------------------------------------------------------------------- */
+/* ---- numbers --------------------------------------------------------------------------------------------------- */
 
 void lt_jv_format_float(double value, char *out)
 {
@@ -117,7 +123,7 @@ void lt_jv_format_float(double value, char *out)
     *out = '\0';
 }
 
-/* ---- repr ------------------------------------------------------------------------------------------------------------- */
+/* ---- repr ------------------------------------------------------------------------------------------------------ */
 
 static void add_repr(lt_jrun *run, lt_jtext *text, lt_jv value, int nesting);
 
@@ -322,7 +328,8 @@ const char *lt_jv_brief(lt_jrun *run, lt_jv value)
 {
     if (value.type == LT_JV_STRING && value.size > 60)
         value.size = 60; /* may cut a character; messages are cleaned when they are stored */
-    if (value.type == LT_JV_LIST || value.type == LT_JV_TUPLE || value.type == LT_JV_DICT || value.type == LT_JV_NAMESPACE)
+    if (value.type == LT_JV_LIST || value.type == LT_JV_TUPLE || value.type == LT_JV_DICT ||
+        value.type == LT_JV_NAMESPACE)
         return value.type == LT_JV_LIST ? "a list" : value.type == LT_JV_TUPLE ? "a tuple" : "a mapping";
     lt_jv repr = lt_jv_repr(run, value);
     char *copy = lt_jinja_alloc(run, repr.size + 1);

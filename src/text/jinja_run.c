@@ -81,7 +81,10 @@ void *lt_jinja_alloc(lt_jrun *run, size_t bytes)
     return block;
 }
 
-void *lt_jinja_alloc_zero(lt_jrun *run, size_t bytes) { return memset(lt_jinja_alloc(run, bytes), 0, bytes); }
+void *lt_jinja_alloc_zero(lt_jrun *run, size_t bytes)
+{
+    return memset(lt_jinja_alloc(run, bytes), 0, bytes);
+}
 
 void *lt_jinja_grow(lt_jrun *run, const void *items, int64_t count, int64_t *capacity, size_t item_bytes)
 {

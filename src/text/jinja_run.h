@@ -33,8 +33,8 @@ typedef struct lt_jrun {
     int captures;    /* open lt_jinja_capture calls */
     int generations; /* open {% generation %} blocks */
     lt_jinja_spans *spans;
-    struct lt_jv_dict *context;  /* the variables given */
-    struct lt_jv_dict *exported; /* set at the top of the template: what a {% block %} sees */
+    struct lt_jv_dict *context;     /* the variables given */
+    struct lt_jv_dict *exported;    /* set at the top of the template: what a {% block %} sees */
     const struct lt_jv *block_text; /* what a filter chain over a block starts from */
 } lt_jrun;
 
@@ -43,8 +43,8 @@ enum {
     LT_JINJA_MAX_NESTING = 120 /* of brackets, tags, and of values inside values when printed or compared */
 };
 
-/* Runs body(run, argument) and returns true, or false when it raised: *err is filled, the message prefixed with name and
- * line. The run's memory is not freed by it. */
+/* Runs body(run, argument) and returns true, or false when it raised: *err is filled, the message prefixed with name
+ * and line. The run's memory is not freed by it. */
 bool lt_jinja_guard(lt_jrun *run, void (*body)(lt_jrun *, void *), void *argument, lt_error *err);
 
 _Noreturn void lt_jinja_raise(lt_jrun *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -68,7 +68,10 @@ static inline void lt_jinja_charge(lt_jrun *run, int64_t steps)
         lt_jinja_out_of_steps(run);
 }
 
-static inline void lt_jinja_charge_bytes(lt_jrun *run, int64_t bytes) { lt_jinja_charge(run, 1 + bytes / 64); }
+static inline void lt_jinja_charge_bytes(lt_jrun *run, int64_t bytes)
+{
+    lt_jinja_charge(run, 1 + bytes / 64);
+}
 
 /* Enters one level of nested evaluation; the caller leaves by run->depth--. */
 void lt_jinja_enter(lt_jrun *run);

@@ -19,7 +19,7 @@ static lt_jv finish(const lt_jtext *text, lt_jv like)
     return result;
 }
 
-/* ---- case ------------------------------------------------------------------------------------------------------------- */
+/* ---- case ------------------------------------------------------------------------------------------------------ */
 
 /* A sigma at the end of a word has a lower case of its own: a cased letter before it, none after it. */
 static bool is_final_sigma(lt_jv s, size_t at)
@@ -75,17 +75,35 @@ static lt_jv map_case(lt_jrun *run, lt_jv s, lt_juni_case first, lt_juni_case re
     return finish(&text, s);
 }
 
-lt_jv lt_jstr_lower(lt_jrun *run, lt_jv s) { return map_case(run, s, LT_JUNI_LOWER, LT_JUNI_LOWER); }
+lt_jv lt_jstr_lower(lt_jrun *run, lt_jv s)
+{
+    return map_case(run, s, LT_JUNI_LOWER, LT_JUNI_LOWER);
+}
 
-lt_jv lt_jstr_upper(lt_jrun *run, lt_jv s) { return map_case(run, s, LT_JUNI_UPPER, LT_JUNI_UPPER); }
+lt_jv lt_jstr_upper(lt_jrun *run, lt_jv s)
+{
+    return map_case(run, s, LT_JUNI_UPPER, LT_JUNI_UPPER);
+}
 
-lt_jv lt_jstr_capitalize(lt_jrun *run, lt_jv s) { return map_case(run, s, LT_JUNI_TITLE, LT_JUNI_LOWER); }
+lt_jv lt_jstr_capitalize(lt_jrun *run, lt_jv s)
+{
+    return map_case(run, s, LT_JUNI_TITLE, LT_JUNI_LOWER);
+}
 
-static lt_jv str_lower(lt_jrun *run, lt_jv s, const lt_jv *a) { return (void)a, lt_jstr_lower(run, s); }
+static lt_jv str_lower(lt_jrun *run, lt_jv s, const lt_jv *a)
+{
+    return (void)a, lt_jstr_lower(run, s);
+}
 
-static lt_jv str_upper(lt_jrun *run, lt_jv s, const lt_jv *a) { return (void)a, lt_jstr_upper(run, s); }
+static lt_jv str_upper(lt_jrun *run, lt_jv s, const lt_jv *a)
+{
+    return (void)a, lt_jstr_upper(run, s);
+}
 
-static lt_jv str_capitalize(lt_jrun *run, lt_jv s, const lt_jv *a) { return (void)a, lt_jstr_capitalize(run, s); }
+static lt_jv str_capitalize(lt_jrun *run, lt_jv s, const lt_jv *a)
+{
+    return (void)a, lt_jstr_capitalize(run, s);
+}
 
 static lt_jv str_casefold(lt_jrun *run, lt_jv s, const lt_jv *a)
 {
@@ -119,7 +137,7 @@ static lt_jv str_swapcase(lt_jrun *run, lt_jv s, const lt_jv *a)
     return finish(&text, s);
 }
 
-/* ---- stripping -------------------------------------------------------------------------------------------------------- */
+/* ---- stripping ------------------------------------------------------------------------------------------------- */
 
 static bool strips(lt_jrun *run, uint32_t c, lt_jv chars)
 {
@@ -154,13 +172,22 @@ lt_jv lt_jstr_strip(lt_jrun *run, lt_jv s, lt_jv chars, bool left, bool right)
     return lt_jv_part(s, begin, end);
 }
 
-static lt_jv str_strip(lt_jrun *run, lt_jv s, const lt_jv *a) { return lt_jstr_strip(run, s, a[0], true, true); }
+static lt_jv str_strip(lt_jrun *run, lt_jv s, const lt_jv *a)
+{
+    return lt_jstr_strip(run, s, a[0], true, true);
+}
 
-static lt_jv str_lstrip(lt_jrun *run, lt_jv s, const lt_jv *a) { return lt_jstr_strip(run, s, a[0], true, false); }
+static lt_jv str_lstrip(lt_jrun *run, lt_jv s, const lt_jv *a)
+{
+    return lt_jstr_strip(run, s, a[0], true, false);
+}
 
-static lt_jv str_rstrip(lt_jrun *run, lt_jv s, const lt_jv *a) { return lt_jstr_strip(run, s, a[0], false, true); }
+static lt_jv str_rstrip(lt_jrun *run, lt_jv s, const lt_jv *a)
+{
+    return lt_jstr_strip(run, s, a[0], false, true);
+}
 
-/* ---- padding ---------------------------------------------------------------------------------------------------------- */
+/* ---- padding --------------------------------------------------------------------------------------------------- */
 
 lt_jv lt_jstr_pad(lt_jrun *run, lt_jv s, int64_t width, lt_jv filler, lt_jstr_place place)
 {
@@ -230,7 +257,7 @@ static lt_jv str_expandtabs(lt_jrun *run, lt_jv s, const lt_jv *a)
     return finish(&text, s);
 }
 
-/* ---- questions -------------------------------------------------------------------------------------------------------- */
+/* ---- questions ------------------------------------------------------------------------------------------------- */
 
 static lt_jv all_are(lt_jrun *run, lt_jv s, bool (*is)(uint32_t))
 {
@@ -241,11 +268,20 @@ static lt_jv all_are(lt_jrun *run, lt_jv s, bool (*is)(uint32_t))
     return lt_jv_bool(s.size > 0);
 }
 
-static bool is_alnum(uint32_t c) { return lt_juni_is_alpha(c) || lt_juni_is_digit(c) || lt_juni_is_numeric(c); }
+static bool is_alnum(uint32_t c)
+{
+    return lt_juni_is_alpha(c) || lt_juni_is_digit(c) || lt_juni_is_numeric(c);
+}
 
-static lt_jv str_isalpha(lt_jrun *run, lt_jv s, const lt_jv *a) { return (void)a, all_are(run, s, lt_juni_is_alpha); }
+static lt_jv str_isalpha(lt_jrun *run, lt_jv s, const lt_jv *a)
+{
+    return (void)a, all_are(run, s, lt_juni_is_alpha);
+}
 
-static lt_jv str_isdigit(lt_jrun *run, lt_jv s, const lt_jv *a) { return (void)a, all_are(run, s, lt_juni_is_digit); }
+static lt_jv str_isdigit(lt_jrun *run, lt_jv s, const lt_jv *a)
+{
+    return (void)a, all_are(run, s, lt_juni_is_digit);
+}
 
 static lt_jv str_isdecimal(lt_jrun *run, lt_jv s, const lt_jv *a)
 {
@@ -257,9 +293,15 @@ static lt_jv str_isnumeric(lt_jrun *run, lt_jv s, const lt_jv *a)
     return (void)a, all_are(run, s, lt_juni_is_numeric);
 }
 
-static lt_jv str_isalnum(lt_jrun *run, lt_jv s, const lt_jv *a) { return (void)a, all_are(run, s, is_alnum); }
+static lt_jv str_isalnum(lt_jrun *run, lt_jv s, const lt_jv *a)
+{
+    return (void)a, all_are(run, s, is_alnum);
+}
 
-static lt_jv str_isspace(lt_jrun *run, lt_jv s, const lt_jv *a) { return (void)a, all_are(run, s, lt_juni_is_space); }
+static lt_jv str_isspace(lt_jrun *run, lt_jv s, const lt_jv *a)
+{
+    return (void)a, all_are(run, s, lt_juni_is_space);
+}
 
 static lt_jv str_isprintable(lt_jrun *run, lt_jv s, const lt_jv *a)
 {

@@ -43,7 +43,10 @@ static lt_jv window(lt_jrun *run, lt_jv s, lt_jv start, lt_jv end, int64_t *firs
     return lt_jinja_slice(run, s, start, end, lt_jv_missing());
 }
 
-static int64_t characters_before(lt_jv s, int64_t byte) { return lt_jv_length(lt_jv_part(s, 0, (size_t)byte)); }
+static int64_t characters_before(lt_jv s, int64_t byte)
+{
+    return lt_jv_length(lt_jv_part(s, 0, (size_t)byte));
+}
 
 static int64_t find(lt_jrun *run, lt_jv s, const lt_jv *a, bool last)
 {
@@ -55,9 +58,15 @@ static int64_t find(lt_jrun *run, lt_jv s, const lt_jv *a, bool last)
     return at < 0 ? -1 : first + characters_before(within, at);
 }
 
-static lt_jv str_find(lt_jrun *run, lt_jv s, const lt_jv *a) { return lt_jv_int(find(run, s, a, false)); }
+static lt_jv str_find(lt_jrun *run, lt_jv s, const lt_jv *a)
+{
+    return lt_jv_int(find(run, s, a, false));
+}
 
-static lt_jv str_rfind(lt_jrun *run, lt_jv s, const lt_jv *a) { return lt_jv_int(find(run, s, a, true)); }
+static lt_jv str_rfind(lt_jrun *run, lt_jv s, const lt_jv *a)
+{
+    return lt_jv_int(find(run, s, a, true));
+}
 
 static lt_jv found(lt_jrun *run, int64_t at)
 {
@@ -66,9 +75,15 @@ static lt_jv found(lt_jrun *run, int64_t at)
     return lt_jv_int(at);
 }
 
-static lt_jv str_index(lt_jrun *run, lt_jv s, const lt_jv *a) { return found(run, find(run, s, a, false)); }
+static lt_jv str_index(lt_jrun *run, lt_jv s, const lt_jv *a)
+{
+    return found(run, find(run, s, a, false));
+}
 
-static lt_jv str_rindex(lt_jrun *run, lt_jv s, const lt_jv *a) { return found(run, find(run, s, a, true)); }
+static lt_jv str_rindex(lt_jrun *run, lt_jv s, const lt_jv *a)
+{
+    return found(run, find(run, s, a, true));
+}
 
 static lt_jv str_count(lt_jrun *run, lt_jv s, const lt_jv *a)
 {
@@ -83,7 +98,10 @@ static lt_jv str_count(lt_jrun *run, lt_jv s, const lt_jv *a)
     return lt_jv_int(count);
 }
 
-static bool begins(lt_jv s, lt_jv part) { return part.size <= s.size && memcmp(s.text, part.text, part.size) == 0; }
+static bool begins(lt_jv s, lt_jv part)
+{
+    return part.size <= s.size && memcmp(s.text, part.text, part.size) == 0;
+}
 
 static bool ends(lt_jv s, lt_jv part)
 {
@@ -102,9 +120,15 @@ static lt_jv affix(lt_jrun *run, lt_jv s, const lt_jv *a, bool (*matches)(lt_jv,
     return lt_jv_bool(false);
 }
 
-static lt_jv str_startswith(lt_jrun *run, lt_jv s, const lt_jv *a) { return affix(run, s, a, begins); }
+static lt_jv str_startswith(lt_jrun *run, lt_jv s, const lt_jv *a)
+{
+    return affix(run, s, a, begins);
+}
 
-static lt_jv str_endswith(lt_jrun *run, lt_jv s, const lt_jv *a) { return affix(run, s, a, ends); }
+static lt_jv str_endswith(lt_jrun *run, lt_jv s, const lt_jv *a)
+{
+    return affix(run, s, a, ends);
+}
 
 static lt_jv str_removeprefix(lt_jrun *run, lt_jv s, const lt_jv *a)
 {
@@ -118,7 +142,7 @@ static lt_jv str_removesuffix(lt_jrun *run, lt_jv s, const lt_jv *a)
     return ends(s, part) ? lt_jv_part(s, 0, s.size - part.size) : s;
 }
 
-/* ---- replacing -------------------------------------------------------------------------------------------------------- */
+/* ---- replacing ------------------------------------------------------------------------------------------------- */
 
 /* An empty string is found before every character and at the end. */
 static void replace_nothing(lt_jrun *run, lt_jtext *text, lt_jv s, lt_jv replacement, int64_t count)
@@ -163,10 +187,11 @@ static lt_jv str_replace(lt_jrun *run, lt_jv s, const lt_jv *a)
     lt_jv old = lt_jstr_check(run, a[0], "what is replaced"), replacement = lt_jstr_check(run, a[1], "the replacement");
     if (s.markup)
         replacement = lt_jv_escape(run, replacement);
-    return lt_jstr_replace(run, s, old, replacement, a[2].type == LT_JV_MISSING ? -1 : lt_jv_to_int(run, a[2], "a count"));
+    return lt_jstr_replace(run, s, old, replacement,
+                           a[2].type == LT_JV_MISSING ? -1 : lt_jv_to_int(run, a[2], "a count"));
 }
 
-/* ---- splitting -------------------------------------------------------------------------------------------------------- */
+/* ---- splitting ------------------------------------------------------------------------------------------------- */
 
 static lt_jv_list *split_at(lt_jrun *run, lt_jv s, lt_jv separator, int64_t count)
 {
@@ -258,9 +283,15 @@ static lt_jv split(lt_jrun *run, lt_jv s, const lt_jv *a, bool right)
     return lt_jv_from_list(right ? rsplit_at(run, s, separator, count) : split_at(run, s, separator, count));
 }
 
-static lt_jv str_split(lt_jrun *run, lt_jv s, const lt_jv *a) { return split(run, s, a, false); }
+static lt_jv str_split(lt_jrun *run, lt_jv s, const lt_jv *a)
+{
+    return split(run, s, a, false);
+}
 
-static lt_jv str_rsplit(lt_jrun *run, lt_jv s, const lt_jv *a) { return split(run, s, a, true); }
+static lt_jv str_rsplit(lt_jrun *run, lt_jv s, const lt_jv *a)
+{
+    return split(run, s, a, true);
+}
 
 lt_jv_list *lt_jstr_lines(lt_jrun *run, lt_jv s, bool keep_ends)
 {
@@ -306,11 +337,17 @@ static lt_jv partition(lt_jrun *run, lt_jv s, const lt_jv *a, bool right)
     return triple(run, lt_jv_part(s, 0, begin), lt_jv_part(s, begin, end), lt_jv_part(s, end, s.size));
 }
 
-static lt_jv str_partition(lt_jrun *run, lt_jv s, const lt_jv *a) { return partition(run, s, a, false); }
+static lt_jv str_partition(lt_jrun *run, lt_jv s, const lt_jv *a)
+{
+    return partition(run, s, a, false);
+}
 
-static lt_jv str_rpartition(lt_jrun *run, lt_jv s, const lt_jv *a) { return partition(run, s, a, true); }
+static lt_jv str_rpartition(lt_jrun *run, lt_jv s, const lt_jv *a)
+{
+    return partition(run, s, a, true);
+}
 
-/* ---- joining ---------------------------------------------------------------------------------------------------------- */
+/* ---- joining --------------------------------------------------------------------------------------------------- */
 
 static lt_jv str_join(lt_jrun *run, lt_jv s, const lt_jv *a)
 {

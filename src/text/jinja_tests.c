@@ -10,7 +10,10 @@ static bool test_defined(lt_jrun *run, lt_jv v, const lt_jv *a)
     return v.type != LT_JV_UNDEFINED;
 }
 
-static bool test_undefined(lt_jrun *run, lt_jv v, const lt_jv *a) { return !test_defined(run, v, a); }
+static bool test_undefined(lt_jrun *run, lt_jv v, const lt_jv *a)
+{
+    return !test_defined(run, v, a);
+}
 
 static bool test_none(lt_jrun *run, lt_jv v, const lt_jv *a)
 {
@@ -24,9 +27,15 @@ static bool test_boolean(lt_jrun *run, lt_jv v, const lt_jv *a)
     return v.type == LT_JV_BOOL;
 }
 
-static bool test_true(lt_jrun *run, lt_jv v, const lt_jv *a) { return test_boolean(run, v, a) && v.boolean; }
+static bool test_true(lt_jrun *run, lt_jv v, const lt_jv *a)
+{
+    return test_boolean(run, v, a) && v.boolean;
+}
 
-static bool test_false(lt_jrun *run, lt_jv v, const lt_jv *a) { return test_boolean(run, v, a) && !v.boolean; }
+static bool test_false(lt_jrun *run, lt_jv v, const lt_jv *a)
+{
+    return test_boolean(run, v, a) && !v.boolean;
+}
 
 static bool test_integer(lt_jrun *run, lt_jv v, const lt_jv *a)
 {
@@ -97,7 +106,10 @@ static bool test_sameas(lt_jrun *run, lt_jv v, const lt_jv *a)
     return lt_jv_same(v, a[0]);
 }
 
-static bool test_in(lt_jrun *run, lt_jv v, const lt_jv *a) { return lt_jv_contains(run, a[0], v); }
+static bool test_in(lt_jrun *run, lt_jv v, const lt_jv *a)
+{
+    return lt_jv_contains(run, a[0], v);
+}
 
 /* value % divisor == wanted, with Python's % */
 static bool remainder_is(lt_jrun *run, lt_jv v, lt_jv divisor, int64_t wanted)
@@ -117,19 +129,40 @@ static bool test_even(lt_jrun *run, lt_jv v, const lt_jv *a)
     return remainder_is(run, v, lt_jv_int(2), 0);
 }
 
-static bool test_divisibleby(lt_jrun *run, lt_jv v, const lt_jv *a) { return remainder_is(run, v, a[0], 0); }
+static bool test_divisibleby(lt_jrun *run, lt_jv v, const lt_jv *a)
+{
+    return remainder_is(run, v, a[0], 0);
+}
 
-static bool test_eq(lt_jrun *run, lt_jv v, const lt_jv *a) { return lt_jv_equal(run, v, a[0]); }
+static bool test_eq(lt_jrun *run, lt_jv v, const lt_jv *a)
+{
+    return lt_jv_equal(run, v, a[0]);
+}
 
-static bool test_ne(lt_jrun *run, lt_jv v, const lt_jv *a) { return !lt_jv_equal(run, v, a[0]); }
+static bool test_ne(lt_jrun *run, lt_jv v, const lt_jv *a)
+{
+    return !lt_jv_equal(run, v, a[0]);
+}
 
-static bool test_lt(lt_jrun *run, lt_jv v, const lt_jv *a) { return lt_jv_less(run, v, a[0]); }
+static bool test_lt(lt_jrun *run, lt_jv v, const lt_jv *a)
+{
+    return lt_jv_less(run, v, a[0]);
+}
 
-static bool test_gt(lt_jrun *run, lt_jv v, const lt_jv *a) { return lt_jv_less(run, a[0], v); }
+static bool test_gt(lt_jrun *run, lt_jv v, const lt_jv *a)
+{
+    return lt_jv_less(run, a[0], v);
+}
 
-static bool test_le(lt_jrun *run, lt_jv v, const lt_jv *a) { return lt_jv_less(run, v, a[0]) || lt_jv_equal(run, v, a[0]); }
+static bool test_le(lt_jrun *run, lt_jv v, const lt_jv *a)
+{
+    return lt_jv_less(run, v, a[0]) || lt_jv_equal(run, v, a[0]);
+}
 
-static bool test_ge(lt_jrun *run, lt_jv v, const lt_jv *a) { return lt_jv_less(run, a[0], v) || lt_jv_equal(run, v, a[0]); }
+static bool test_ge(lt_jrun *run, lt_jv v, const lt_jv *a)
+{
+    return lt_jv_less(run, a[0], v) || lt_jv_equal(run, v, a[0]);
+}
 
 /* At least one cased character, and none of the other case. */
 static bool has_case(lt_jrun *run, lt_jv v, bool upper)
@@ -175,44 +208,25 @@ static bool test_test(lt_jrun *run, lt_jv v, const lt_jv *a)
 }
 
 static const lt_jtest TESTS[] = {
-    {"defined", "", 0, test_defined},
-    {"undefined", "", 0, test_undefined},
-    {"none", "", 0, test_none},
-    {"string", "", 0, test_string},
-    {"mapping", "", 0, test_mapping},
-    {"iterable", "", 0, test_iterable},
-    {"sequence", "", 0, test_sequence},
-    {"number", "", 0, test_number},
-    {"integer", "", 0, test_integer},
-    {"float", "", 0, test_float},
-    {"boolean", "", 0, test_boolean},
-    {"true", "", 0, test_true},
-    {"false", "", 0, test_false},
-    {"callable", "/", 0, test_callable},
-    {"escaped", "", 0, test_escaped},
-    {"sameas", "other", 1, test_sameas},
-    {"in", "seq", 1, test_in},
-    {"odd", "", 0, test_odd},
-    {"even", "", 0, test_even},
-    {"divisibleby", "num", 1, test_divisibleby},
-    {"lower", "", 0, test_lower},
-    {"upper", "", 0, test_upper},
-    {"filter", "", 0, test_filter},
-    {"test", "", 0, test_test},
-    {"==", "/ b", 1, test_eq},
-    {"eq", "/ b", 1, test_eq},
-    {"equalto", "/ b", 1, test_eq},
-    {"!=", "/ b", 1, test_ne},
-    {"ne", "/ b", 1, test_ne},
-    {"<", "/ b", 1, test_lt},
-    {"lt", "/ b", 1, test_lt},
-    {"lessthan", "/ b", 1, test_lt},
-    {">", "/ b", 1, test_gt},
-    {"gt", "/ b", 1, test_gt},
-    {"greaterthan", "/ b", 1, test_gt},
-    {"<=", "/ b", 1, test_le},
-    {"le", "/ b", 1, test_le},
-    {">=", "/ b", 1, test_ge},
+    {"defined", "", 0, test_defined},   {"undefined", "", 0, test_undefined},
+    {"none", "", 0, test_none},         {"string", "", 0, test_string},
+    {"mapping", "", 0, test_mapping},   {"iterable", "", 0, test_iterable},
+    {"sequence", "", 0, test_sequence}, {"number", "", 0, test_number},
+    {"integer", "", 0, test_integer},   {"float", "", 0, test_float},
+    {"boolean", "", 0, test_boolean},   {"true", "", 0, test_true},
+    {"false", "", 0, test_false},       {"callable", "/", 0, test_callable},
+    {"escaped", "", 0, test_escaped},   {"sameas", "other", 1, test_sameas},
+    {"in", "seq", 1, test_in},          {"odd", "", 0, test_odd},
+    {"even", "", 0, test_even},         {"divisibleby", "num", 1, test_divisibleby},
+    {"lower", "", 0, test_lower},       {"upper", "", 0, test_upper},
+    {"filter", "", 0, test_filter},     {"test", "", 0, test_test},
+    {"==", "/ b", 1, test_eq},          {"eq", "/ b", 1, test_eq},
+    {"equalto", "/ b", 1, test_eq},     {"!=", "/ b", 1, test_ne},
+    {"ne", "/ b", 1, test_ne},          {"<", "/ b", 1, test_lt},
+    {"lt", "/ b", 1, test_lt},          {"lessthan", "/ b", 1, test_lt},
+    {">", "/ b", 1, test_gt},           {"gt", "/ b", 1, test_gt},
+    {"greaterthan", "/ b", 1, test_gt}, {"<=", "/ b", 1, test_le},
+    {"le", "/ b", 1, test_le},          {">=", "/ b", 1, test_ge},
     {"ge", "/ b", 1, test_ge},
 };
 

@@ -22,7 +22,10 @@ static bool in_ranges(const lt_juni_range *ranges, size_t count, uint32_t c)
     return low < count && c >= ranges[low].first;
 }
 
-static utf8proc_category_t category(uint32_t c) { return utf8proc_category((utf8proc_int32_t)c); }
+static utf8proc_category_t category(uint32_t c)
+{
+    return utf8proc_category((utf8proc_int32_t)c);
+}
 
 uint32_t lt_juni_decode(const char *s, size_t n, int *size)
 {
@@ -58,7 +61,10 @@ bool lt_juni_is_alpha(uint32_t c)
     return k >= UTF8PROC_CATEGORY_LU && k <= UTF8PROC_CATEGORY_LO;
 }
 
-bool lt_juni_is_decimal(uint32_t c) { return category(c) == UTF8PROC_CATEGORY_ND; }
+bool lt_juni_is_decimal(uint32_t c)
+{
+    return category(c) == UTF8PROC_CATEGORY_ND;
+}
 
 bool lt_juni_is_digit(uint32_t c)
 {
@@ -99,9 +105,15 @@ bool lt_juni_is_upper(uint32_t c)
     return category(c) == UTF8PROC_CATEGORY_LU || in_ranges(OTHER_UPPER, COUNT(OTHER_UPPER), c);
 }
 
-bool lt_juni_is_title(uint32_t c) { return category(c) == UTF8PROC_CATEGORY_LT; }
+bool lt_juni_is_title(uint32_t c)
+{
+    return category(c) == UTF8PROC_CATEGORY_LT;
+}
 
-bool lt_juni_is_cased(uint32_t c) { return lt_juni_is_lower(c) || lt_juni_is_upper(c) || lt_juni_is_title(c); }
+bool lt_juni_is_cased(uint32_t c)
+{
+    return lt_juni_is_lower(c) || lt_juni_is_upper(c) || lt_juni_is_title(c);
+}
 
 bool lt_juni_is_case_ignorable(uint32_t c)
 {

@@ -9,7 +9,7 @@
 /* The character at s[0..n), n > 0, and its length in *size. Broken bytes come out one by one as U+FFFD. */
 uint32_t lt_juni_decode(const char *s, size_t n, int *size);
 
-bool lt_juni_is_space(uint32_t c); /* str.isspace, and what strip() takes off */
+bool lt_juni_is_space(uint32_t c);    /* str.isspace, and what strip() takes off */
 bool lt_juni_is_line_end(uint32_t c); /* splitlines */
 bool lt_juni_is_alpha(uint32_t c);
 bool lt_juni_is_decimal(uint32_t c);

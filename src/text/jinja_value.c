@@ -18,7 +18,10 @@ lt_jv lt_jv_string(const char *text, size_t size)
     return v;
 }
 
-lt_jv lt_jv_string_z(const char *text) { return lt_jv_string(text, strlen(text)); }
+lt_jv lt_jv_string_z(const char *text)
+{
+    return lt_jv_string(text, strlen(text));
+}
 
 lt_jv lt_jv_part(lt_jv string, size_t begin, size_t end)
 {
@@ -92,7 +95,9 @@ const char *lt_jv_type_name(lt_jv value)
     case LT_JV_DICT:
         return "dict";
     case LT_JV_VIEW:
-        return value.view->kind == LT_JV_KEYS ? "dict_keys" : value.view->kind == LT_JV_VALUES ? "dict_values" : "dict_items";
+        return value.view->kind == LT_JV_KEYS     ? "dict_keys"
+               : value.view->kind == LT_JV_VALUES ? "dict_values"
+                                                  : "dict_items";
     case LT_JV_RANGE:
         return "range";
     case LT_JV_ITERATOR:
@@ -192,7 +197,7 @@ int64_t lt_jv_to_int(lt_jrun *run, lt_jv value, const char *what)
     return lt_jv_integral(value);
 }
 
-/* ---- JSON ---------------------------------------------------------------------------------------------------------- */
+/* ---- JSON ------------------------------------------------------------------------------------------------------ */
 
 /* Integers beyond 64 bits come from lt_jinja_parse_json as strings that begin with this mark. */
 static const char BIG_INTEGER[] = LT_JINJA_BIG_INTEGER;

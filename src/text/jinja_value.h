@@ -1,5 +1,6 @@
-/* The values a template works with. They live in the memory of a run and are passed by value (24 bytes); lists, tuples and
- * dictionaries never change once they are made (the sandbox refuses methods that would), so parts of them are shared. */
+/* The values a template works with. They live in the memory of a run and are passed by value (24 bytes); lists, tuples
+ * and dictionaries never change once they are made (the sandbox refuses methods that would), so parts of them are
+ * shared. */
 #ifndef LT_TEXT_JINJA_VALUE_H
 #define LT_TEXT_JINJA_VALUE_H
 
@@ -17,7 +18,7 @@ typedef enum lt_jv_type {
     LT_JV_LIST,
     LT_JV_TUPLE,
     LT_JV_DICT,
-    LT_JV_VIEW,  /* dict.keys(), .values(), .items() */
+    LT_JV_VIEW, /* dict.keys(), .values(), .items() */
     LT_JV_RANGE,
     LT_JV_ITERATOR, /* yields its items once: what map, select, reverse … return */
     LT_JV_NAMESPACE,
@@ -135,17 +136,44 @@ struct lt_jv_joiner {
     bool used;
 };
 
-/* ---- making values -------------------------------------------------------------------------------------------- */
+/* ---- making values --------------------------------------------------------------------------------------------- */
 
-static inline lt_jv lt_jv_missing(void) { return (lt_jv){.type = LT_JV_MISSING}; }
-static inline lt_jv lt_jv_none(void) { return (lt_jv){.type = LT_JV_NONE}; }
-static inline lt_jv lt_jv_bool(bool value) { return (lt_jv){.type = LT_JV_BOOL, .boolean = value}; }
-static inline lt_jv lt_jv_int(int64_t value) { return (lt_jv){.type = LT_JV_INT, .integer = value}; }
-static inline lt_jv lt_jv_float(double value) { return (lt_jv){.type = LT_JV_FLOAT, .real = value}; }
-static inline lt_jv lt_jv_tuple(lt_jv_list *list) { return (lt_jv){.type = LT_JV_TUPLE, .list = list}; }
-static inline lt_jv lt_jv_from_list(lt_jv_list *list) { return (lt_jv){.type = LT_JV_LIST, .list = list}; }
-static inline lt_jv lt_jv_from_dict(lt_jv_dict *dict) { return (lt_jv){.type = LT_JV_DICT, .dict = dict}; }
-static inline lt_jv lt_jv_from_iterator(lt_jv_iterator *it) { return (lt_jv){.type = LT_JV_ITERATOR, .iterator = it}; }
+static inline lt_jv lt_jv_missing(void)
+{
+    return (lt_jv){.type = LT_JV_MISSING};
+}
+static inline lt_jv lt_jv_none(void)
+{
+    return (lt_jv){.type = LT_JV_NONE};
+}
+static inline lt_jv lt_jv_bool(bool value)
+{
+    return (lt_jv){.type = LT_JV_BOOL, .boolean = value};
+}
+static inline lt_jv lt_jv_int(int64_t value)
+{
+    return (lt_jv){.type = LT_JV_INT, .integer = value};
+}
+static inline lt_jv lt_jv_float(double value)
+{
+    return (lt_jv){.type = LT_JV_FLOAT, .real = value};
+}
+static inline lt_jv lt_jv_tuple(lt_jv_list *list)
+{
+    return (lt_jv){.type = LT_JV_TUPLE, .list = list};
+}
+static inline lt_jv lt_jv_from_list(lt_jv_list *list)
+{
+    return (lt_jv){.type = LT_JV_LIST, .list = list};
+}
+static inline lt_jv lt_jv_from_dict(lt_jv_dict *dict)
+{
+    return (lt_jv){.type = LT_JV_DICT, .dict = dict};
+}
+static inline lt_jv lt_jv_from_iterator(lt_jv_iterator *it)
+{
+    return (lt_jv){.type = LT_JV_ITERATOR, .iterator = it};
+}
 
 /* A string over bytes that outlive the run, or that belong to it. */
 lt_jv lt_jv_string(const char *text, size_t size);
@@ -161,11 +189,20 @@ lt_jv lt_jv_pair(lt_jrun *run, lt_jv first, lt_jv second); /* a tuple of two */
 /* Conversion of JSON; the strings are borrowed. */
 lt_jv lt_jv_from_json(lt_jrun *run, const json_t *json);
 
-/* ---- asking about values -------------------------------------------------------------------------------------- */
+/* ---- asking about values --------------------------------------------------------------------------------------- */
 
-static inline bool lt_jv_is_number(lt_jv v) { return v.type == LT_JV_BOOL || v.type == LT_JV_INT || v.type == LT_JV_FLOAT; }
-static inline bool lt_jv_is_integral(lt_jv v) { return v.type == LT_JV_BOOL || v.type == LT_JV_INT; }
-static inline int64_t lt_jv_integral(lt_jv v) { return v.type == LT_JV_BOOL ? v.boolean : v.integer; }
+static inline bool lt_jv_is_number(lt_jv v)
+{
+    return v.type == LT_JV_BOOL || v.type == LT_JV_INT || v.type == LT_JV_FLOAT;
+}
+static inline bool lt_jv_is_integral(lt_jv v)
+{
+    return v.type == LT_JV_BOOL || v.type == LT_JV_INT;
+}
+static inline int64_t lt_jv_integral(lt_jv v)
+{
+    return v.type == LT_JV_BOOL ? v.boolean : v.integer;
+}
 static inline bool lt_jv_is_text(lt_jv v, const char *text, size_t size);
 
 const char *lt_jv_type_name(lt_jv value); /* as Python calls it: 'int', 'str', 'NoneType' … */
@@ -178,7 +215,7 @@ int64_t lt_jv_length(lt_jv value);
 /* value as an index; raises "what must be an integer". */
 int64_t lt_jv_to_int(lt_jrun *run, lt_jv value, const char *what);
 
-/* ---- dictionaries --------------------------------------------------------------------------------------------- */
+/* ---- dictionaries ---------------------------------------------------------------------------------------------- */
 
 lt_jv_dict *lt_jv_dict_new(lt_jrun *run);
 /* Sets a key (raises when it is not hashable); an existing key keeps its place. */
@@ -191,19 +228,19 @@ bool lt_jv_hashable(lt_jv value);
 /* Marks a string of the context as an integer beyond 64 bits; made by lt_jinja_parse_json alone. */
 #define LT_JINJA_BIG_INTEGER "\0integer:"
 
-/* ---- comparing ------------------------------------------------------------------------------------------------ */
+/* ---- comparing ------------------------------------------------------------------------------------------------- */
 
-bool lt_jv_equal(lt_jrun *run, lt_jv a, lt_jv b);   /* a == b */
-bool lt_jv_same(lt_jv a, lt_jv b);                  /* a is b */
-bool lt_jv_less(lt_jrun *run, lt_jv a, lt_jv b);    /* a < b; raises when they have no order */
-int lt_jv_compare_numbers(lt_jv a, lt_jv b);        /* -1, 0, 1, or 2 when one is NaN */
+bool lt_jv_equal(lt_jrun *run, lt_jv a, lt_jv b);               /* a == b */
+bool lt_jv_same(lt_jv a, lt_jv b);                              /* a is b */
+bool lt_jv_less(lt_jrun *run, lt_jv a, lt_jv b);                /* a < b; raises when they have no order */
+int lt_jv_compare_numbers(lt_jv a, lt_jv b);                    /* -1, 0, 1, or 2 when one is NaN */
 bool lt_jv_contains(lt_jrun *run, lt_jv container, lt_jv item); /* item in container */
-uint64_t lt_jv_hash(lt_jrun *run, lt_jv value);     /* equal values have equal hashes; raises when not hashable */
+uint64_t lt_jv_hash(lt_jrun *run, lt_jv value); /* equal values have equal hashes; raises when not hashable */
 
 /* Sorts by key, stable; keys[i] belongs to items[i]. */
 void lt_jv_sort(lt_jrun *run, lt_jv *items, lt_jv *keys, int64_t count, bool reverse);
 
-/* ---- iterating ------------------------------------------------------------------------------------------------ */
+/* ---- iterating ------------------------------------------------------------------------------------------------- */
 
 /* An iterator over the value's items; NULL when it cannot be iterated. lt_jinja_iterate raises instead. */
 lt_jv_iterator *lt_jinja_try_iterate(lt_jrun *run, lt_jv value);
@@ -218,7 +255,7 @@ static inline lt_jv lt_jv_range_item(const lt_jv_range *range, int64_t i)
     return lt_jv_int(range->start + i * range->step);
 }
 
-/* ---- printing ------------------------------------------------------------------------------------------------- */
+/* ---- printing -------------------------------------------------------------------------------------------------- */
 
 /* A text in the run's memory that grows. */
 typedef struct lt_jtext {
@@ -233,8 +270,8 @@ void lt_jtext_fill(lt_jrun *run, lt_jtext *text, lt_jv filler, int64_t count);
 void lt_jtext_printf(lt_jrun *run, lt_jtext *text, const char *format, ...) __attribute__((format(printf, 3, 4)));
 lt_jv lt_jtext_value(const lt_jtext *text);
 
-lt_jv lt_jv_str(lt_jrun *run, lt_jv value);  /* str(value); never Markup */
-lt_jv lt_jv_repr(lt_jrun *run, lt_jv value); /* repr(value) */
+lt_jv lt_jv_str(lt_jrun *run, lt_jv value);    /* str(value); never Markup */
+lt_jv lt_jv_repr(lt_jrun *run, lt_jv value);   /* repr(value) */
 lt_jv lt_jv_escape(lt_jrun *run, lt_jv value); /* markupsafe.escape: HTML characters replaced, result is Markup */
 /* repr of a float: the shortest digits that read back as the same number. out has at least 32 bytes. */
 void lt_jv_format_float(double value, char *out);

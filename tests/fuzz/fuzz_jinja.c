@@ -1,5 +1,5 @@
-/* Any bytes as a chat template, rendered on a fixed conversation within small limits: an error or a text, in little time
- * and memory. Whatever is rendered is masked too: the spans must lie in order within the text. */
+/* Any bytes as a chat template, rendered on a fixed conversation within small limits: an error or a text, in little
+ * time and memory. Whatever is rendered is masked too: the spans must lie in order within the text. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,9 +10,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char CONVERSATION[] =
     "[{\"role\":\"system\",\"content\":\"Be brief.\"},{\"role\":\"user\",\"content\":\"Gr\\u00fc\\u00dfe \\n\"},"
-    "{\"role\":\"assistant\",\"content\":\"<think>\\nhm\\n</think>\\n\\nHi\",\"tool_calls\":[{\"id\":\"abcdefghi\",\"type\":\"function\","
+    "{\"role\":\"assistant\",\"content\":\"<think>\\nhm\\n</"
+    "think>\\n\\nHi\",\"tool_calls\":[{\"id\":\"abcdefghi\",\"type\":\"function\","
     "\"function\":{\"name\":\"f\",\"arguments\":{\"x\":[1,2.5,null,true]}}}]},{\"role\":\"tool\",\"content\":\"4\"},"
-    "{\"role\":\"assistant\",\"content\":[{\"type\":\"text\",\"text\":\"Four.\"}]},{\"role\":\"user\",\"content\":\"Bye\"},"
+    "{\"role\":\"assistant\",\"content\":[{\"type\":\"text\",\"text\":\"Four.\"}]},{\"role\":\"user\",\"content\":"
+    "\"Bye\"},"
     "{\"role\":\"assistant\",\"content\":\"Bye!\"}]";
 
 static size_t token_length(void *context, const char *text, size_t n)

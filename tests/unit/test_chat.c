@@ -40,14 +40,17 @@ Test(chat, conversations_are_rendered_or_refused_as_transformers_does)
     json_t *file = load("tests/data/chat/cases.json"), *one;
     lt_jinja_buffer out = {0};
     size_t i;
-    json_array_foreach(json_object_get(file, "cases"), i, one) {
+    json_array_foreach(json_object_get(file, "cases"), i, one)
+    {
         const json_t *asked = json_object_get(one, "request"), *expected = json_object_get(one, "text");
         const char *name = json_string_value(json_object_get(one, "template"));
         lt_chat *chat = open_data(name, json_object_get(file, "special"));
         lt_error err;
-        lt_chat_request request = {.messages = json_object_get(asked, "messages"), .tools = json_object_get(asked, "tools"),
+        lt_chat_request request = {.messages = json_object_get(asked, "messages"),
+                                   .tools = json_object_get(asked, "tools"),
                                    .variables = json_object_get(asked, "variables"),
-                                   .add_generation_prompt = json_is_true(json_object_get(asked, "add_generation_prompt"))};
+                                   .add_generation_prompt =
+                                       json_is_true(json_object_get(asked, "add_generation_prompt"))};
         bool ok = lt_chat_render(chat, &request, &out, &err);
         if (expected) {
             cr_expect(ok, "%s, case %zu: %s", name, i, err.message);
@@ -66,11 +69,14 @@ Test(chat, conversations_are_rendered_or_refused_as_transformers_does)
     json_decref(file);
 }
 
-/* ---- where templates come from ------------------------------------------------------------------------------------------ */
+/* ---- where templates come from --------------------------------------------------------------------------------- */
 
 static char folder[] = "/tmp/lathe-chat-XXXXXX";
 
-static void make_folder(void) { cr_assert(mkdtemp(folder)); }
+static void make_folder(void)
+{
+    cr_assert(mkdtemp(folder));
+}
 
 static void write_file(const char *name, const char *text)
 {
@@ -82,8 +88,8 @@ static void write_file(const char *name, const char *text)
 
 static void remove_folder(void)
 {
-    static const char *const NAMES[] = {"tokenizer_config.json", "chat_template.jinja", "special_tokens_map.json",
-                                        "chat_templates/rag.jinja", "chat_templates", "mine.jinja"};
+    static const char *const NAMES[] = {"tokenizer_config.json",    "chat_template.jinja", "special_tokens_map.json",
+                                        "chat_templates/rag.jinja", "chat_templates",      "mine.jinja"};
     for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++) {
         char path[300];
         snprintf(path, sizeof path, "%s/%s", folder, NAMES[i]);
@@ -131,18 +137,21 @@ Test(chat, a_list_of_templates_is_picked_from_by_tools_and_by_name, .init = make
 {
     char path[300];
     lt_error err;
-    write_file("tokenizer_config.json", "{\"chat_template\": [{\"name\": \"default\", \"template\": \"D\"}, {\"name\": \"tool_use\", "
-                                        "\"template\": \"T\"}, {\"name\": \"rag\", \"template\": \"R\"}]}");
+    write_file("tokenizer_config.json",
+               "{\"chat_template\": [{\"name\": \"default\", \"template\": \"D\"}, {\"name\": \"tool_use\", "
+               "\"template\": \"T\"}, {\"name\": \"rag\", \"template\": \"R\"}]}");
     cr_expect_str_eq(rendered(NULL, false, NULL), "D");
     cr_expect_str_eq(rendered(NULL, true, NULL), "T");
     cr_expect_str_eq(rendered("rag", true, NULL), "R");
     cr_expect_str_eq(rendered("default", true, NULL), "D");
-    write_file("tokenizer_config.json", "{\"chat_template\": [{\"name\": \"a\", \"template\": \"A\"}, {\"name\": \"b\", \"template\": \"B\"}]}");
+    write_file("tokenizer_config.json",
+               "{\"chat_template\": [{\"name\": \"a\", \"template\": \"A\"}, {\"name\": \"b\", \"template\": \"B\"}]}");
     cr_expect_null(rendered(NULL, false, &err));
     cr_expect(strstr(err.message, "'a', 'b'") && err.status == LT_ERR_USAGE, "%s", err.message);
     write_file("tokenizer_config.json", "{\"chat_template\": [{\"name\": \"a\"}]}");
     cr_expect_null(rendered(NULL, false, &err));
-    cr_expect(strstr(err.message, "tokenizer_config.json: chat_template: expected a string or a list"), "%s", err.message);
+    cr_expect(strstr(err.message, "tokenizer_config.json: chat_template: expected a string or a list"), "%s",
+              err.message);
     write_file("tokenizer_config.json", "{}");
     write_file("chat_template.jinja", "F");
     snprintf(path, sizeof path, "%s/chat_templates", folder);
@@ -165,8 +174,9 @@ Test(chat, a_model_without_a_template_says_what_to_do, .init = make_folder, .fin
 
 Test(chat, special_tokens_come_as_strings_objects_or_from_the_map, .init = make_folder, .fini = remove_folder)
 {
-    write_file("tokenizer_config.json", "{\"bos_token\": {\"__type\": \"AddedToken\", \"content\": \"<b>\"}, \"eos_token\": \"<e>\", "
-                                        "\"unk_token\": null}");
+    write_file("tokenizer_config.json",
+               "{\"bos_token\": {\"__type\": \"AddedToken\", \"content\": \"<b>\"}, \"eos_token\": \"<e>\", "
+               "\"unk_token\": null}");
     write_file("special_tokens_map.json", "{\"eos_token\": \"<other>\", \"pad_token\": {\"content\": \"<p>\"}}");
     write_file("chat_template.jinja", "{{ bos_token }}{{ eos_token }}{{ pad_token }}{{ unk_token is defined }}");
     cr_expect_str_eq(rendered(NULL, false, NULL), "<b><e><p>False");
@@ -178,7 +188,7 @@ Test(chat, special_tokens_come_as_strings_objects_or_from_the_map, .init = make_
     lt_chat_close(chat);
 }
 
-/* ---- requests ------------------------------------------------------------------------------------------------------------- */
+/* ---- requests -------------------------------------------------------------------------------------------------- */
 
 static bool renders(const char *messages, const char *tools, const char *variables, lt_error *err)
 {
@@ -235,9 +245,11 @@ Test(chat, rows_of_other_shapes_become_conversations)
     size_t first = 9;
     json_t *made = lt_chat_messages_make("S", "U", "A");
     char *text = json_dumps(made, JSON_COMPACT);
-    cr_expect_str_eq(text, "[{\"role\":\"system\",\"content\":\"S\"},{\"role\":\"user\",\"content\":\"U\"},{\"role\":\"assistant\",\"content\":\"A\"}]");
+    cr_expect_str_eq(text, "[{\"role\":\"system\",\"content\":\"S\"},{\"role\":\"user\",\"content\":\"U\"},{\"role\":"
+                           "\"assistant\",\"content\":\"A\"}]");
     free(text);
-    json_t *prompt = json_pack("[{s:s, s:s}, {s:s, s:s}]", "role", "system", "content", "S", "role", "user", "content", "U");
+    json_t *prompt =
+        json_pack("[{s:s, s:s}, {s:s, s:s}]", "role", "system", "content", "S", "role", "user", "content", "U");
     json_t *completion = json_string("A"), *joined = lt_chat_messages_join(prompt, completion, &first);
     cr_expect(json_equal(made, joined));
     cr_expect_eq(first, 2);

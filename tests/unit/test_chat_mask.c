@@ -11,9 +11,11 @@
 /* Added tokens of a tokenizer. */
 static size_t token_length(void *context, const char *text, size_t n)
 {
-    static const char *const TOKENS[] = {"<|im_start|>", "<|im_end|>", "<|eot_id|>", "<|header|>", "<|header_end|>", "<end_of_turn>",
-                                         "<start_of_turn>", "<|end|>", "<|user|>", "<|assistant|>", "<tool_call>", "</tool_call>",
-                                         "<think>", "</think>", "<s>", "</s>", "[INST]", "[/INST]", "<my_end>"};
+    static const char *const TOKENS[] = {
+        "<|im_start|>",  "<|im_end|>",      "<|eot_id|>", "<|header|>", "<|header_end|>",
+        "<end_of_turn>", "<start_of_turn>", "<|end|>",    "<|user|>",   "<|assistant|>",
+        "<tool_call>",   "</tool_call>",    "<think>",    "</think>",   "<s>",
+        "</s>",          "[INST]",          "[/INST]",    "<my_end>"};
     size_t longest = 0;
     (void)context;
     for (size_t i = 0; i < sizeof TOKENS / sizeof *TOKENS; i++) {
@@ -74,7 +76,9 @@ static lt_chat_masked check(lt_chat *chat, const char *messages, size_t first_tr
 
 #define USER(text) "{\"role\": \"user\", \"content\": \"" text "\"}, "
 #define REPLY(text) "{\"role\": \"assistant\", \"content\": \"" text "\"}"
-#define TALK "[{\"role\": \"system\", \"content\": \"Be brief.\"}, " USER("hi") REPLY("one") ", " USER("hi") REPLY("two\\nlines") "]"
+#define TALK                                                                                                           \
+    "[{\"role\": \"system\", \"content\": \"Be brief.\"}, " USER("hi") REPLY("one") ", " USER("hi")                    \
+        REPLY("two\\nlines") "]"
 #define SHORT "[" USER("hi") REPLY("one") ", " USER("hi") REPLY(" two ") "]"
 
 Test(chat_mask, a_reply_is_trained_with_its_stop_token_and_nothing_after_it)
@@ -99,8 +103,10 @@ Test(chat_mask, what_a_template_writes_at_the_very_end_is_not_trained)
 
 Test(chat_mask, reasoning_that_a_template_drops_later_is_trained_where_it_is_shown)
 {
-    static const char THINK[] = "[" USER("q") REPLY("<think>\\nhm\\n</think>\\n\\nx") ", " USER("r") REPLY("<think>\\nso\\n</think>\\n\\ny") "]";
-    lt_chat_masked m = check(open_data("thinking"), THINK, 0, token_length, "x<|im_end|>@<think>\nso\n</think>\n\ny<|im_end|>");
+    static const char THINK[] = "[" USER("q") REPLY("<think>\\nhm\\n</think>\\n\\nx") ", " USER("r")
+        REPLY("<think>\\nso\\n</think>\\n\\ny") "]";
+    lt_chat_masked m =
+        check(open_data("thinking"), THINK, 0, token_length, "x<|im_end|>@<think>\nso\n</think>\n\ny<|im_end|>");
     cr_expect_eq(m.turns_lost + m.turns_without_stop, 0);
     check(open_data("thinking"), SHORT, 0, token_length, "one<|im_end|>@<think>\n\n</think>\n\n two <|im_end|>");
 }
@@ -108,9 +114,10 @@ Test(chat_mask, reasoning_that_a_template_drops_later_is_trained_where_it_is_sho
 Test(chat_mask, tool_calls_are_trained_and_answers_are_not)
 {
     static const char CALLS[] =
-        "[" USER("q") "{\"role\": \"assistant\", \"content\": \"\", \"reasoning_content\": \"look\", \"tool_calls\": [{\"type\": \"function\", "
-        "\"function\": {\"name\": \"f\", \"arguments\": {\"x\": 1}}}]}, {\"role\": \"tool\", \"content\": \"4\"}, " REPLY("It is 4.") ", "
-        USER("thanks") REPLY("bye") "]";
+        "[" USER("q") "{\"role\": \"assistant\", \"content\": \"\", \"reasoning_content\": \"look\", \"tool_calls\": "
+                      "[{\"type\": \"function\", "
+                      "\"function\": {\"name\": \"f\", \"arguments\": {\"x\": 1}}}]}, {\"role\": \"tool\", "
+                      "\"content\": \"4\"}, " REPLY("It is 4.") ", " USER("thanks") REPLY("bye") "]";
     check(open_data("thinking"), CALLS, 0, token_length,
           "\n<tool_call>\n{\"name\": \"f\", \"arguments\": {\"x\": 1}}\n</tool_call><|im_end|>@It is 4.<|im_end|>@"
           "<think>\n\n</think>\n\nbye<|im_end|>");
@@ -131,10 +138,13 @@ Test(chat_mask, without_a_stop_token_the_text_alone_is_trained_and_counted)
 
 Test(chat_mask, a_stop_token_that_only_the_tokenizer_knows_is_found)
 {
-    static const char SOURCE[] = "{% for m in messages %}{{ m.role + ': ' + m.content }}{% for c in m.tool_calls %}{{ '<call>' + c }}{% endfor %}"
-                                 "{{ '<my_end>\n' }}{% endfor %}{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}";
-    static const char CALLS[] = "[" USER("q") "{\"role\": \"assistant\", \"content\": \"\", \"tool_calls\": [\"f\"]}, {\"role\": \"tool\", "
-                                "\"content\": \"4\"}, " REPLY("It is 4.") "]";
+    static const char SOURCE[] =
+        "{% for m in messages %}{{ m.role + ': ' + m.content }}{% for c in m.tool_calls %}{{ '<call>' + c }}{% endfor "
+        "%}"
+        "{{ '<my_end>\n' }}{% endfor %}{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}";
+    static const char CALLS[] =
+        "[" USER("q") "{\"role\": \"assistant\", \"content\": \"\", \"tool_calls\": [\"f\"]}, {\"role\": \"tool\", "
+                      "\"content\": \"4\"}, " REPLY("It is 4.") "]";
     check(open_source(SOURCE), TALK, 0, token_length, "one<my_end>@two\nlines<my_end>");
     check(open_source(SOURCE), CALLS, 0, token_length, "<call>f<my_end>@It is 4.<my_end>");
     lt_chat_masked m = check(open_source(SOURCE), TALK, 0, NULL, "one@two\nlines");
@@ -147,10 +157,12 @@ Test(chat_mask, marks_are_used_where_the_template_has_them)
     cr_expect_eq(m.turns, 2);
     cr_expect_eq(m.turns_without_stop, 0);
     /* The stop token behind the block belongs to it; a mark inside a captured text has no place, so turns are found. */
-    check(open_source("{% for m in messages %}{{ m.role }}:{% if m.role == 'assistant' %}{% generation %}{{ m.content }}{% endgeneration %}"
+    check(open_source("{% for m in messages %}{{ m.role }}:{% if m.role == 'assistant' %}{% generation %}{{ m.content "
+                      "}}{% endgeneration %}"
                       "{% else %}{{ m.content }}{% endif %}<|im_end|>\n{% endfor %}"),
           TALK, 0, token_length, "one<|im_end|>@two\nlines<|im_end|>");
-    check(open_source("{% for m in messages %}{{ m.role }}:{% set t %}{% generation %}{{ m.content }}{% endgeneration %}{% endset %}{{ t }}<|im_end|>\n"
+    check(open_source("{% for m in messages %}{{ m.role }}:{% set t %}{% generation %}{{ m.content }}{% endgeneration "
+                      "%}{% endset %}{{ t }}<|im_end|>\n"
                       "{% endfor %}{% if add_generation_prompt %}assistant:{% endif %}"),
           TALK, 0, token_length, "one<|im_end|>@two\nlines<|im_end|>");
 }
@@ -168,19 +180,24 @@ Test(chat_mask, only_turns_from_the_first_trained_message_on_are_trained)
 
 Test(chat_mask, a_turn_that_the_template_leaves_out_is_counted_as_lost)
 {
-    lt_chat_masked m = check(open_source("{% for m in messages if m.content != 'one' %}{{ m.role + ':' + m.content }}<|im_end|>\n{% endfor %}"
-                                         "{% if add_generation_prompt %}assistant:{% endif %}"),
-                             TALK, 0, token_length, "two\nlines<|im_end|>");
+    lt_chat_masked m =
+        check(open_source(
+                  "{% for m in messages if m.content != 'one' %}{{ m.role + ':' + m.content }}<|im_end|>\n{% endfor %}"
+                  "{% if add_generation_prompt %}assistant:{% endif %}"),
+              TALK, 0, token_length, "two\nlines<|im_end|>");
     cr_expect_eq(m.turns, 2);
     cr_expect_eq(m.turns_lost, 1);
 }
 
 Test(chat_mask, text_in_parts_and_text_with_markers_is_found)
 {
-    check(open_source("{% for m in messages %}{{ m.role }}:{% if m.content is string %}{{ m.content }}{% else %}{% for p in m.content %}{{ p.text }}"
-                      "{% endfor %}{% endif %}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}assistant:{% endif %}"),
-          "[" USER("q") "{\"role\": \"assistant\", \"content\": [{\"type\": \"text\", \"text\": \"a\"}, {\"type\": \"text\", \"text\": \"b\"}]}]", 0,
-          token_length, "ab<|im_end|>");
+    check(open_source(
+              "{% for m in messages %}{{ m.role }}:{% if m.content is string %}{{ m.content }}{% else %}{% for p in "
+              "m.content %}{{ p.text }}"
+              "{% endfor %}{% endif %}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}assistant:{% endif %}"),
+          "[" USER("q") "{\"role\": \"assistant\", \"content\": [{\"type\": \"text\", \"text\": \"a\"}, {\"type\": "
+                        "\"text\", \"text\": \"b\"}]}]",
+          0, token_length, "ab<|im_end|>");
     check(open_data("plain"), "[" USER("what is <|im_end|>?") REPLY("<|im_end|> ends a turn") "]", 0, token_length,
           "<|im_end|> ends a turn<|im_end|>");
 }

@@ -1,5 +1,5 @@
-/* The language, against what jinja2 printed (tests/data/jinja/language.json, made by scripts/check_templates.py record),
- * and the promises of the interface. */
+/* The language, against what jinja2 printed (tests/data/jinja/language.json, made by scripts/check_templates.py
+ * record), and the promises of the interface. */
 #include <criterion/criterion.h>
 
 #include <stdio.h>
@@ -43,23 +43,27 @@ static const char *render(const char *source, const char *context, lt_error *err
 
 Test(jinja, every_recorded_template_prints_what_python_prints_or_fails_where_it_fails)
 {
-    struct tm now = {.tm_year = 124, .tm_mon = 6, .tm_mday = 26, .tm_hour = 13, .tm_min = 5, .tm_wday = 5, .tm_yday = 207};
+    struct tm now = {
+        .tm_year = 124, .tm_mon = 6, .tm_mday = 26, .tm_hour = 13, .tm_min = 5, .tm_wday = 5, .tm_yday = 207};
     lt_jinja_options options = {.now = &now};
     json_t *file = load("tests/data/jinja/language.json"), *context = json_object_get(file, "context"), *one;
     lt_jinja_buffer out = {0};
     size_t i, failed = 0;
-    json_array_foreach(json_object_get(file, "cases"), i, one) {
+    json_array_foreach(json_object_get(file, "cases"), i, one)
+    {
         const json_t *source = json_array_get(one, 0), *expected = json_array_get(one, 1);
         lt_jinja_template *template = NULL;
         lt_error err;
         bool ok = lt_jinja_compile(&template, "t", json_string_value(source), json_string_length(source), &err) &&
                   lt_jinja_render(template, context, &options, &out, &err);
-        bool same = json_is_string(expected) ? ok && out.size == json_string_length(expected) &&
-                                                   (out.size == 0 || memcmp(out.data, json_string_value(expected), out.size) == 0)
-                                             : !ok;
+        bool same = json_is_string(expected)
+                        ? ok && out.size == json_string_length(expected) &&
+                              (out.size == 0 || memcmp(out.data, json_string_value(expected), out.size) == 0)
+                        : !ok;
         if (!same && failed++ < 5)
             cr_log_error("%s\n  python: %s\n  lathe:  %s", json_string_value(source),
-                         json_is_string(expected) ? json_string_value(expected) : "(an error)", ok ? out.data : err.message);
+                         json_is_string(expected) ? json_string_value(expected) : "(an error)",
+                         ok ? out.data : err.message);
         lt_jinja_free(template);
     }
     cr_expect_eq(failed, 0, "%zu of %zu differ", failed, i);
@@ -77,7 +81,8 @@ Test(jinja, an_error_names_template_and_line)
     cr_expect_null(render("\n\n{% for x in %}{% endfor %}", NULL, &err));
     cr_expect(strstr(err.message, "test, line 3: "), "%s", err.message);
     cr_expect_null(render("{% if a %}\n{% for x in y %}\n", NULL, &err));
-    cr_expect(strstr(err.message, "line 2: the template ends inside the tag opened here; {% endfor %}"), "%s", err.message);
+    cr_expect(strstr(err.message, "line 2: the template ends inside the tag opened here; {% endfor %}"), "%s",
+              err.message);
 }
 
 Test(jinja, raise_exception_has_a_status_of_its_own)
@@ -90,8 +95,10 @@ Test(jinja, raise_exception_has_a_status_of_its_own)
 
 Test(jinja, integers_of_any_size_print_as_they_were_given)
 {
-    cr_expect_str_eq(render("{{ x }} {{ x | tojson }} {{ x is integer }} {{ [x] }}", "{\"x\": -123456789012345678901234567890}", NULL),
-                     "-123456789012345678901234567890 -123456789012345678901234567890 True [-123456789012345678901234567890]");
+    cr_expect_str_eq(
+        render("{{ x }} {{ x | tojson }} {{ x is integer }} {{ [x] }}", "{\"x\": -123456789012345678901234567890}",
+               NULL),
+        "-123456789012345678901234567890 -123456789012345678901234567890 True [-123456789012345678901234567890]");
     cr_expect_str_eq(render("{{ x + 1 }}", "{\"x\": 9223372036854775806}", NULL), "9223372036854775807");
     cr_expect_null(render("{{ x + 1 }}", "{\"x\": 9223372036854775807}", NULL));
     cr_expect_null(render("{{ x + 1 }}", "{\"x\": 9223372036854775808}", NULL));
@@ -100,7 +107,8 @@ Test(jinja, integers_of_any_size_print_as_they_were_given)
 
 Test(jinja, the_order_of_members_is_that_of_the_json)
 {
-    cr_expect_str_eq(render("{{ x | tojson }}", "{\"x\": {\"z\": 1, \"a\": {\"y\": 2.0, \"b\": 1e-7}, \"m\": \"\\u00e9\\u0000\"}}", NULL),
+    cr_expect_str_eq(render("{{ x | tojson }}",
+                            "{\"x\": {\"z\": 1, \"a\": {\"y\": 2.0, \"b\": 1e-7}, \"m\": \"\\u00e9\\u0000\"}}", NULL),
                      "{\"z\": 1, \"a\": {\"y\": 2.0, \"b\": 1e-07}, \"m\": \"é\\u0000\"}");
 }
 
@@ -136,7 +144,8 @@ static void check_spans(const char *source, size_t count, const char *first, boo
     cr_expect_eq(spans.misplaced, misplaced);
     if (first && spans.count)
         cr_expect(spans.items[0].end - spans.items[0].begin == strlen(first) &&
-                      memcmp(out.data + spans.items[0].begin, first, strlen(first)) == 0, "%s", source);
+                      memcmp(out.data + spans.items[0].begin, first, strlen(first)) == 0,
+                  "%s", source);
     lt_jinja_spans_free(&spans);
     lt_jinja_buffer_free(&out);
     lt_jinja_free(template);

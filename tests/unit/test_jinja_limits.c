@@ -71,11 +71,23 @@ Test(jinja_limits, deep_nesting_of_source_is_an_error)
     static const struct {
         const char *before, *part, *after;
     } SOURCES[] = {
-        {"{{ ", "(", " }}"},          {"{{ ", "[", " }}"},        {"{{ ", "{1:", " }}"},          {"{{ 1", "+1", " }}"},
-        {"{{ ", "not ", "1 }}"},      {"{{ ", "-", "1 }}"},       {"{{ 1", "|string", " }}"},    {"{{ a", ".b", " }}"},
-        {"{{ a", "()", " }}"},        {"", "{% if 1 %}", ""},     {"{% if 0 %}", "{% elif 0 %}", "{% endif %}"},
-        {"{{ 1", " if 1 else 2", " }}"}, {"{{ 1 ", "is odd ", " }}"}, {"{{ 2", "**2", " }}"},
-        {"", "{% for a in b %}", ""}, {"{{ a", "[0]", " }}"},     {"", "{% macro m() %}", ""},
+        {"{{ ", "(", " }}"},
+        {"{{ ", "[", " }}"},
+        {"{{ ", "{1:", " }}"},
+        {"{{ 1", "+1", " }}"},
+        {"{{ ", "not ", "1 }}"},
+        {"{{ ", "-", "1 }}"},
+        {"{{ 1", "|string", " }}"},
+        {"{{ a", ".b", " }}"},
+        {"{{ a", "()", " }}"},
+        {"", "{% if 1 %}", ""},
+        {"{% if 0 %}", "{% elif 0 %}", "{% endif %}"},
+        {"{{ 1", " if 1 else 2", " }}"},
+        {"{{ 1 ", "is odd ", " }}"},
+        {"{{ 2", "**2", " }}"},
+        {"", "{% for a in b %}", ""},
+        {"{{ a", "[0]", " }}"},
+        {"", "{% macro m() %}", ""},
     };
     for (size_t i = 0; i < sizeof SOURCES / sizeof *SOURCES; i++) {
         char *source = repeated(SOURCES[i].before, SOURCES[i].part, 20000, SOURCES[i].after);
@@ -90,11 +102,15 @@ Test(jinja_limits, deep_recursion_at_run_time_is_an_error)
         "{% macro f(n) %}{{ f(n + 1) }}{% endmacro %}{{ f(0) }}",
         "{% for x in [1] recursive %}{{ loop([1]) }}{% endfor %}",
         "{% set ns = namespace(x=[]) %}{% for i in range(2000) %}{% set ns.x = [ns.x] %}{% endfor %}{{ ns.x }}",
-        "{% set ns = namespace(x={}) %}{% for i in range(2000) %}{% set ns.x = {'a': ns.x} %}{% endfor %}{{ ns.x | tojson }}",
-        "{% set ns = namespace(x=[]) %}{% for i in range(2000) %}{% set ns.x = [ns.x] %}{% endfor %}{{ ns.x < [ns.x] }}",
+        "{% set ns = namespace(x={}) %}{% for i in range(2000) %}{% set ns.x = {'a': ns.x} %}{% endfor %}{{ ns.x | "
+        "tojson }}",
+        "{% set ns = namespace(x=[]) %}{% for i in range(2000) %}{% set ns.x = [ns.x] %}{% endfor %}{{ ns.x < [ns.x] "
+        "}}",
         "{% set ns = namespace() %}{% set ns.x = ns %}{{ ns }}",
-        "{% set ns = namespace(x=[1]) %}{% for i in range(2000) %}{% set ns.x = ns.x | map('string') %}{% endfor %}{{ ns.x | list }}",
-        "{% macro a() %}{{ caller() }}{% endmacro %}{% macro b() %}{% call a() %}{{ b() }}{% endcall %}{% endmacro %}{{ b() }}",
+        "{% set ns = namespace(x=[1]) %}{% for i in range(2000) %}{% set ns.x = ns.x | map('string') %}{% endfor %}{{ "
+        "ns.x | list }}",
+        "{% macro a() %}{{ caller() }}{% endmacro %}{% macro b() %}{% call a() %}{{ b() }}{% endcall %}{% endmacro "
+        "%}{{ b() }}",
     };
     for (size_t i = 0; i < sizeof SOURCES / sizeof *SOURCES; i++) {
         char message[1024];
@@ -105,21 +121,37 @@ Test(jinja_limits, deep_recursion_at_run_time_is_an_error)
 Test(jinja_limits, numbers_out_of_range_are_errors)
 {
     static const char *const SOURCES[] = {
-        "{{ 2 ** 64 }}", "{{ 9223372036854775807 + 1 }}", "{{ -9223372036854775807 - 2 }}", "{{ 4611686018427387904 * 2 }}",
-        "{{ (-9223372036854775807 - 1) // -1 }}", "{{ -(-9223372036854775807 - 1) }}", "{{ 9223372036854775808 }}",
-        "{{ 1e30 | int }}", "{{ ('9' * 30) | int }}", "{{ '%d' % 1e300 }}", "{{ '%.999999999f' % 1.5 }}", "{{ '%999999999999d' % 1 }}",
-        "{{ '{:999999999999}'.format(1) }}", "{{ range(10**6) }}", "{{ range(0, 9223372036854775807) }}", "{{ (-9223372036854775807 - 1) | abs }}",
-        "{{ 'x'[::0] }}", "{{ [][0:1:0] }}",
+        "{{ 2 ** 64 }}",
+        "{{ 9223372036854775807 + 1 }}",
+        "{{ -9223372036854775807 - 2 }}",
+        "{{ 4611686018427387904 * 2 }}",
+        "{{ (-9223372036854775807 - 1) // -1 }}",
+        "{{ -(-9223372036854775807 - 1) }}",
+        "{{ 9223372036854775808 }}",
+        "{{ 1e30 | int }}",
+        "{{ ('9' * 30) | int }}",
+        "{{ '%d' % 1e300 }}",
+        "{{ '%.999999999f' % 1.5 }}",
+        "{{ '%999999999999d' % 1 }}",
+        "{{ '{:999999999999}'.format(1) }}",
+        "{{ range(10**6) }}",
+        "{{ range(0, 9223372036854775807) }}",
+        "{{ (-9223372036854775807 - 1) | abs }}",
+        "{{ 'x'[::0] }}",
+        "{{ [][0:1:0] }}",
     };
     for (size_t i = 0; i < sizeof SOURCES / sizeof *SOURCES; i++)
         cr_expect_eq(status_of(SOURCES[i], NULL), LT_ERR_FORMAT, "%s", SOURCES[i]);
-    cr_expect_eq(status_of("{{ (-9223372036854775807 - 1) % -1 }}{{ range(5)[-9223372036854775807:9223372036854775807:9223372036854775807] }}", NULL),
+    cr_expect_eq(status_of("{{ (-9223372036854775807 - 1) % -1 }}{{ "
+                           "range(5)[-9223372036854775807:9223372036854775807:9223372036854775807] }}",
+                           NULL),
                  LT_OK);
 }
 
 Test(jinja_limits, broken_sources_are_errors)
 {
-    static const char *const SOURCES[] = {"\xff", "{{ '\xc3' }}", "{{ \x01 }}", "{{ 'a", "{% raw %}x", "{# x", "{{", "{%", "{{ 1 }", "{{ a\x80 }}"};
+    static const char *const SOURCES[] = {"\xff", "{{ '\xc3' }}", "{{ \x01 }}", "{{ 'a",  "{% raw %}x",
+                                          "{# x", "{{",           "{%",         "{{ 1 }", "{{ a\x80 }}"};
     for (size_t i = 0; i < sizeof SOURCES / sizeof *SOURCES; i++)
         cr_expect_eq(status_of(SOURCES[i], NULL), LT_ERR_FORMAT, "source %zu", i);
     lt_jinja_template *template;
