@@ -1,6 +1,6 @@
 # A model of two small layers, with the tokenizer and template of tests/data/tiny, and a few rows for it.
 
-tiny=$work/tiny
+tiny=$root/tiny
 [ -d "$tiny" ] || "$lathe" init --config tests/data/tiny/config.json --output "$tiny" --seed 7 >"$work/init.out" 2>&1 ||
     { echo "lathe init failed:"; cat "$work/init.out"; }
 
