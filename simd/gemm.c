@@ -23,6 +23,7 @@
 
 enum {
     GROUP_ROWS = 64,        /* rows of A that meet a panel of B in a row; also what a task packs at a time for itself */
+    K_GRAIN = 32,           /* elements: at least a line of every set, and the blocks of quantised types stay whole */
     PACK_COST_ROWS = 6,     /* packing a block of B costs about as much as multiplying it by so many rows */
     MOST_AHEAD = 8,         /* lines asked for in a step: more than memory delivers meanwhile */
     SERIAL_LIMIT = 1 << 17, /* multiply-adds below which waking the other threads costs more than it brings */
@@ -72,11 +73,12 @@ static int64_t padded_words(const lt_gemm_kernel *kernel, int64_t K)
     return round_up(divide_up(K, kernel->word_elements), kernel->lanes);
 }
 
-/* K in blocks of nearly equal size. A function of K and the kernel alone: it decides the order of summation. */
+/* K in blocks of nearly equal size, a multiple of K_GRAIN elements. A function of K and the kernel alone: it decides
+ * the order of summation. */
 static int64_t block_words(const lt_gemm_kernel *kernel, int64_t K)
 {
     int64_t words = padded_words(kernel, K), blocks = divide_up(words, kernel->block_words);
-    return round_up(divide_up(words, blocks), kernel->lanes);
+    return round_up(divide_up(words, blocks), K_GRAIN / kernel->word_elements);
 }
 
 /* Panels of nearly equal height: 9 rows are 5 + 4, not 8 + 1. */

@@ -56,7 +56,7 @@ typedef void (*lt_gemm_micro)(int64_t words, const void *a, const void *b, const
 typedef void (*lt_gemm_pack_rows)(const lt_matrix *a, int64_t m0, int64_t mn, int64_t k0, int64_t kn, int panel_rows,
                                   void *packed);
 
-/* Packs columns [n0, n0 + nn) of op(B), elements [k0, k0 + kn), as one panel. */
+/* Packs columns [n0, n0 + nn) of op(B), elements [k0, k0 + kn), as one panel. k0 is a multiple of 32. */
 typedef void (*lt_gemm_pack_columns)(const lt_matrix *b, int64_t n0, int64_t nn, int64_t k0, int64_t kn, void *packed);
 
 /* Columns [n0, n1) of the call's C, for M ≤ rows, transpose_b and one packed panel of A, reading B in place. Sums in
