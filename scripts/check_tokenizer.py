@@ -16,6 +16,7 @@ import sys
 import tempfile
 
 os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"  # its threads and our child processes can lock each other out
 from tokenizers import Tokenizer  # noqa: E402
 
 EMOJI = ["😀", "👩‍👩‍👧‍👦", "🏳️‍🌈", "👍🏽", "🇩🇪🇫🇷", "❤️", "1️⃣", "🧑🏿‍🚀", "\ufe0f", "\u200d"]
@@ -54,7 +55,7 @@ def make_texts(tokenizer, count, files, rng, every):
             real.append(f.read())
 
     def part():
-        kind = rng.randrange(13)
+        kind = rng.randrange(14)
         if kind == 0:
             return rng.choice(SPACES) * rng.choice([1, 1, 1, 2, 3, 8, 17])
         if kind == 1:
@@ -72,6 +73,9 @@ def make_texts(tokenizer, count, files, rng, every):
             return "".join(chr(rng.choice([rng.randint(0, 0x7F), rng.randint(0, 0x2FF), rng.randint(0, 0xD7FF)])) for _ in range(rng.randint(1, 20)))
         if kind == 7:
             return rng.choice(vocab)
+        if kind == 13:  # long, of few characters, some of which a vocabulary may lack
+            pool = rng.choices(vocab, k=3) + [chr(rng.randint(0, 0x1F)), chr(rng.randint(0x80, 0x2FF)), chr(rng.choice([0x16, 0x416, 0x4E2D, 0x1F600]))]
+            return "".join(rng.choice(pool) for _ in range(rng.randint(10, 60)))
         if kind == 8:
             return rng.choice("abcxyz01.,!?-_'\"() \n") * rng.randint(1, 40)
         if kind == 9:

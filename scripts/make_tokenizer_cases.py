@@ -4,6 +4,7 @@
 
     pip install tokenizers; python3 scripts/make_tokenizer_cases.py > tests/data/tokenizer/cases.json
 """
+import base64
 import json
 import sys
 
@@ -85,6 +86,15 @@ def replace(a, b, kind="String"):
     return {"type": "Replace", "pattern": {kind: a}, "content": b}
 
 
+def rules(text, to):
+    """SentencePiece's compiled rules with a single one, from a character of ASCII to a text."""
+    units = [0] * 512  # a double array: the root, the node of the character, and its leaf with the place of the text
+    node = ord(text) ^ 1
+    units[0], units[node], units[node ^ 1] = 1 << 10, 1 << 10 | 1 << 8 | ord(text), 0
+    trie = b"".join(u.to_bytes(4, "little") for u in units)
+    return {"type": "Precompiled", "precompiled_charsmap": base64.b64encode(len(trie).to_bytes(4, "little") + trie + to.encode() + b"\0").decode()}
+
+
 LLAMA3 = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 O200K = (r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}]+|\p{N}{1,3}|"
          r" ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+")
@@ -114,6 +124,7 @@ CASES = [
     ("nfkd", "bytes", {"normalizer": {"type": "NFKD"}, "pre_tokenizer": byte_level()}, FORMS),
     ("other normalizers", "bytes", {"normalizer": seq("n", {"type": "Nmt"}, {"type": "Strip", "strip_left": True, "strip_right": False}, {"type": "Lowercase"}, {"type": "NFD"},
                                                      {"type": "StripAccents"}, replace("l+", "L", "Regex"), replace("", "", "String")), "pre_tokenizer": byte_level()}, PLAIN),
+    ("compiled rules", "bytes", {"normalizer": rules("A", "\u00e9\u00e9"), "pre_tokenizer": byte_level()}, ["bAAc", "A\u0301x A\u0897 A\u1ad4 \nA", "A\U0001f600", "a"]),
     ("byte-level normalizer", "bytes", {"normalizer": {"type": "ByteLevel"}, "decoder": byte_level()}, PLAIN[:4]),
     ("spaces to the right", "bytes", {"normalizer": {"type": "Strip", "strip_left": False, "strip_right": True}, "pre_tokenizer": byte_level()}, ["a  ", " \u3000", " x\u2028"]),
     ("sentencepiece, legacy", "spm", {"normalizer": LEGACY, "decoder": SPM_DECODER, "post_processor": template("<s>", "A", "</s>", s=[1], **{"/s": [2]}),

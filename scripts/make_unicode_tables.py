@@ -133,6 +133,17 @@ def inert():
     return out
 
 
+def extends():
+    """Code points newer than the interpreter's Unicode that the reference takes as part of the character before them. Its
+    normalizer Precompiled looks clusters up whole; with rules of which the only one turns A into a, what is dropped behind
+    an A was part of its cluster."""
+    units = [0] * 512  # a double array for the one key "A": see find() in normalize_precompiled.c
+    units[0], units[0x40] = 1 << 10, 1 << 10 | 1 << 8 | ord("A")
+    trie = b"".join(u.to_bytes(4, "little") for u in units)
+    rules = N.Precompiled(len(trie).to_bytes(4, "little") + trie + b"a\0")
+    return {c for c in ALL if rules.normalize_str("A" + chr(c)) == "a" and unicodedata.category(chr(c)) == "Cn"}
+
+
 def main():
     word = {c for c in ALL if len(P.Whitespace().pre_tokenize_str("a%ca" % c)) == 1}
     bert = dict(handle_chinese_chars=False, lowercase=False)
@@ -147,6 +158,7 @@ def main():
                 "what BertNormalizer's strip_accents removes")
     emit_ranges("lt_unicode_marks", removed(N.StripAccents()), "what normalizer StripAccents removes")
     emit_ranges("lt_unicode_inerts", inert(), "what normalization forms leave alone although newer Unicode would not")
+    emit_ranges("lt_unicode_extends", extends(), "newer than Unicode 14, and part of the character before")
     emit_lower()
     emit_stand_ins()
 

@@ -5,6 +5,7 @@
 #include <utf8proc.h>
 
 #include "core/utf8.h"
+#include "text/unicode.h"
 
 struct lt_precompiled {
     uint32_t *units; /* the trie, in the format of Darts-clone */
@@ -136,7 +137,12 @@ static size_t grapheme(const char *text, size_t size)
     size_t n = (size_t)lt_utf8_decode(text, size, &c);
     while (n < size) {
         int length = lt_utf8_decode(text + n, size - n, &next);
-        if (utf8proc_grapheme_break_stateful((utf8proc_int32_t)c, (utf8proc_int32_t)next, &state))
+        bool joins = !utf8proc_grapheme_break_stateful((utf8proc_int32_t)c, (utf8proc_int32_t)next, &state);
+        if (!joins && lt_unicode_is_new_extend(next)) { /* to an older utf8proc it is unassigned */
+            int class = utf8proc_get_property((utf8proc_int32_t)c)->boundclass;
+            joins = class != UTF8PROC_BOUNDCLASS_CR && class != UTF8PROC_BOUNDCLASS_LF && class != UTF8PROC_BOUNDCLASS_CONTROL;
+        }
+        if (!joins)
             break;
         n += (size_t)length;
         c = next;

@@ -30,6 +30,8 @@ bool lt_unicode_is_nonspacing(uint32_t c) { return in_ranges(lt_unicode_nonspaci
 bool lt_unicode_is_mark(uint32_t c) { return in_ranges(lt_unicode_marks, lt_unicode_marks_count, c); }
 bool lt_unicode_is_inert(uint32_t c) { return in_ranges(lt_unicode_inerts, lt_unicode_inerts_count, c); }
 
+bool lt_unicode_is_new_extend(uint32_t c) { return in_ranges(lt_unicode_extends, lt_unicode_extends_count, c); }
+
 bool lt_unicode_is_punctuation(uint32_t c)
 {
     return in_ranges(lt_unicode_punctuations, lt_unicode_punctuations_count, c);

@@ -15,6 +15,9 @@ bool lt_unicode_is_nonspacing(uint32_t c);  /* Mn, as BERT's strip_accents knows
 bool lt_unicode_is_mark(uint32_t c);        /* M*, as StripAccents knows it */
 bool lt_unicode_is_inert(uint32_t c);       /* normalization forms must leave it alone */
 
+/* Part of the character before it (Grapheme_Extend, SpacingMark), among code points that came after Unicode 14. */
+bool lt_unicode_is_new_extend(uint32_t c);
+
 /* The lower case of c: 1 or 2 code points. */
 int lt_unicode_lower(uint32_t c, uint32_t out[2]);
 
@@ -48,6 +51,7 @@ LT_UNICODE_TABLE(lt_unicode_range, lt_unicode_controls);
 LT_UNICODE_TABLE(lt_unicode_range, lt_unicode_nonspacings);
 LT_UNICODE_TABLE(lt_unicode_range, lt_unicode_marks);
 LT_UNICODE_TABLE(lt_unicode_range, lt_unicode_inerts);
+LT_UNICODE_TABLE(lt_unicode_range, lt_unicode_extends);
 LT_UNICODE_TABLE(lt_unicode_lower_row, lt_unicode_lowers);
 LT_UNICODE_TABLE(lt_unicode_stand_in_row, lt_unicode_stand_ins);
 #undef LT_UNICODE_TABLE
