@@ -26,8 +26,8 @@ static int32_t id_of(const lt_bpe *bpe, const char *text, size_t size)
 }
 
 /* The id of one character with the prefix or suffix that its place in the word calls for. */
-static bool affixed_id(const lt_bpe *bpe, lt_token_model_scratch *s, const char *text, size_t size, bool first, bool last,
-                       int32_t *id, lt_error *err)
+static bool affixed_id(const lt_bpe *bpe, lt_token_model_scratch *s, const char *text, size_t size, bool first,
+                       bool last, int32_t *id, lt_error *err)
 {
     s->text.size = 0;
     if ((!first && bpe->prefix && !lt_textbuf_append(&s->text, bpe->prefix, bpe->prefix_size, err)) ||
@@ -52,8 +52,8 @@ static bool spell(const lt_bpe *bpe, const char *text, size_t size, lt_tokens *o
     return true;
 }
 
-/* Appends a symbol for every character of a word. A run of unknown characters is one symbol when they are fused. An unknown
- * one waits until a known one comes, spelled bytes go before it: so the reference does it. */
+/* Appends a symbol for every character of a word. A run of unknown characters is one symbol when they are fused. An
+ * unknown one waits until a known one comes, spelled bytes go before it: so the reference does it. */
 static bool put_characters(const lt_bpe *bpe, lt_token_model_scratch *s, const char *piece, size_t size, lt_tokens *out,
                            lt_error *err)
 {
@@ -87,9 +87,10 @@ static bool put_characters(const lt_bpe *bpe, lt_token_model_scratch *s, const c
         if (spelled || !bpe->unk_token)
             continue;
         if (bpe->model.unk_id < 0)
-            return lt_error_set(err, LT_ERR_FORMAT,
-                                "the tokenizer has no token for U+%04X and its unk_token \"%.60s\" is not in the vocabulary",
-                                c, bpe->unk_token);
+            return lt_error_set(
+                err, LT_ERR_FORMAT,
+                "the tokenizer has no token for U+%04X and its unk_token \"%.60s\" is not in the vocabulary", c,
+                bpe->unk_token);
         if (waiting && !bpe->fuse_unk) {
             if (!lt_tokens_push(out, bpe->model.unk_id, waiting, err))
                 return false;
@@ -165,8 +166,8 @@ static bool encode_parts(const lt_bpe *bpe, lt_token_model_scratch *s, const cha
 }
 
 /* ignore_merges: a piece that is a token is that token. */
-static bool find_whole(const lt_bpe *bpe, lt_token_model_scratch *s, const char *piece, size_t size, bool bytes, int32_t *id,
-                       lt_error *err)
+static bool find_whole(const lt_bpe *bpe, lt_token_model_scratch *s, const char *piece, size_t size, bool bytes,
+                       int32_t *id, lt_error *err)
 {
     *id = -1;
     if (size > bpe->longest_token)
@@ -182,8 +183,8 @@ static bool find_whole(const lt_bpe *bpe, lt_token_model_scratch *s, const char 
     return true;
 }
 
-static bool bpe_encode(const lt_token_model *model, lt_token_model_scratch *s, const char *piece, size_t size, bool bytes,
-                       lt_tokens *out, lt_error *err)
+static bool bpe_encode(const lt_token_model *model, lt_token_model_scratch *s, const char *piece, size_t size,
+                       bool bytes, lt_tokens *out, lt_error *err)
 {
     const lt_bpe *bpe = (const lt_bpe *)model;
     if (bpe->ignore_merges) {

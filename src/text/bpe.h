@@ -20,15 +20,15 @@ typedef struct lt_bpe {
     lt_bpe_merge *merges; /* open addressing */
     uint32_t merges_mask;
     uint64_t seed;
-    int32_t byte_id[256];  /* the token of a byte's character in the byte-level alphabet, or -1 */
-    int32_t ascii_id[128]; /* the token of one ASCII character, or -1 */
+    int32_t byte_id[256];    /* the token of a byte's character in the byte-level alphabet, or -1 */
+    int32_t ascii_id[128];   /* the token of one ASCII character, or -1 */
     int32_t spelled_id[256]; /* "<0x00>" …, or -1 */
     bool byte_fallback, fuse_unk, ignore_merges;
-    bool spells_all;         /* byte_fallback, and there is a token for every byte */
-    char *unk_token;        /* NULL: none; unk_id may be -1 although there is one, which is an error when it is needed */
-    char *prefix, *suffix;  /* continuing_subword_prefix, end_of_word_suffix; NULL when empty */
+    bool spells_all;       /* byte_fallback, and there is a token for every byte */
+    char *unk_token;       /* NULL: none; unk_id may be -1 although there is one, which is an error when it is needed */
+    char *prefix, *suffix; /* continuing_subword_prefix, end_of_word_suffix; NULL when empty */
     size_t prefix_size, suffix_size, longest_token;
-    uint8_t *crossings;     /* see lt_bpe_may_cross; NULL: a piece must not be cut */
+    uint8_t *crossings; /* see lt_bpe_may_cross; NULL: a piece must not be cut */
 } lt_bpe;
 
 /* A symbol of a word while it is merged: an id, the bytes it stands for, and its neighbours. */

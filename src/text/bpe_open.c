@@ -32,8 +32,8 @@ static bool read_options(lt_bpe *bpe, const lt_json *at, lt_error *err)
         !read_affix(at, "end_of_word_suffix", &bpe->suffix, &bpe->suffix_size, err))
         return false;
     if (dropout != 0)
-        return lt_json_error(at, err, LT_ERR_UNSUPPORTED, "random merges (dropout %g) are not supported; set it to null",
-                             dropout);
+        return lt_json_error(at, err, LT_ERR_UNSUPPORTED,
+                             "random merges (dropout %g) are not supported; set it to null", dropout);
     if (unk_token) {
         bpe->unk_token = lt_text_copy(unk_token, strlen(unk_token), err);
         if (!bpe->unk_token)
@@ -90,7 +90,7 @@ static bool read_merge(lt_bpe *bpe, lt_textbuf *joined, const lt_json *item, uin
         id[i] = lt_vocab_find(&bpe->model.vocab, part[i], size[i]);
         if (id[i] < 0)
             return lt_json_error(item, err, LT_ERR_FORMAT, "\"%.*s\" is not in the vocabulary",
-                                  size[i] < 60 ? (int)size[i] : 60, part[i]);
+                                 size[i] < 60 ? (int)size[i] : 60, part[i]);
     }
     if (size[1] < bpe->prefix_size)
         return lt_json_error(item, err, LT_ERR_FORMAT, "\"%.60s\" is shorter than continuing_subword_prefix", part[1]);
@@ -101,7 +101,7 @@ static bool read_merge(lt_bpe *bpe, lt_textbuf *joined, const lt_json *item, uin
     id[2] = lt_vocab_find(&bpe->model.vocab, joined->data, joined->size);
     if (id[2] < 0)
         return lt_json_error(item, err, LT_ERR_FORMAT, "what it makes, \"%.*s\", is not in the vocabulary",
-                              joined->size < 60 ? (int)joined->size : 60, joined->data);
+                             joined->size < 60 ? (int)joined->size : 60, joined->data);
     put_merge(bpe, (lt_bpe_merge){id[0], id[1], rank, id[2]});
     return true;
 }

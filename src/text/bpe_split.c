@@ -1,10 +1,11 @@
 /* Cutting a long piece without changing what comes out. A merge joins two neighbours, so it joins the last character of
  * the left one to the first of the right one. Between two characters that no merge joins in this way nothing ever grows
- * together, and the two sides can be encoded by themselves. SentencePiece vocabularies have no pre-tokenizer, yet hardly any
- * merge crosses from a letter to "▁": their texts fall into words here, and words are what the cache can hold.
+ * together, and the two sides can be encoded by themselves. SentencePiece vocabularies have no pre-tokenizer, yet
+ * hardly any merge crosses from a letter to "▁": their texts fall into words here, and words are what the cache can
+ * hold.
  *
- * Beside an unknown character there is no cut, unless it is spelled in bytes: dropped, it makes neighbours of those at its
- * sides; as the unknown token, it may be one with the next. */
+ * Beside an unknown character there is no cut, unless it is spelled in bytes: dropped, it makes neighbours of those at
+ * its sides; as the unknown token, it may be one with the next. */
 #include <stdlib.h>
 #include <string.h>
 

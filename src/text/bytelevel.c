@@ -16,7 +16,10 @@ static unsigned rank(unsigned byte)
     return byte == 0xAD ? 67 : 33 + (byte - 127);
 }
 
-uint32_t lt_bytelevel_char(unsigned char byte) { return is_its_own(byte) ? byte : 0x100 + rank(byte); }
+uint32_t lt_bytelevel_char(unsigned char byte)
+{
+    return is_its_own(byte) ? byte : 0x100 + rank(byte);
+}
 
 int lt_bytelevel_byte(uint32_t c)
 {

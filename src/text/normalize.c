@@ -10,15 +10,15 @@
 typedef struct lt_step lt_step;
 
 /* Writes what becomes of *in to *out and sets *changed, or leaves it false, and then *out does not matter. */
-typedef bool apply_fn(const lt_step *step, lt_normalize_scratch *scratch, const lt_view *in, lt_ntext *out, bool *changed,
-                      lt_error *err);
+typedef bool apply_fn(const lt_step *step, lt_normalize_scratch *scratch, const lt_view *in, lt_ntext *out,
+                      bool *changed, lt_error *err);
 
 struct lt_step {
     apply_fn *apply;
     lt_form form;
-    bool left, right;     /* strip */
-    lt_pattern *pattern;  /* replace */
-    char *content;        /* prepend, replace */
+    bool left, right;    /* strip */
+    lt_pattern *pattern; /* replace */
+    char *content;       /* prepend, replace */
     size_t content_size;
     lt_precompiled *precompiled;
 };
@@ -134,7 +134,7 @@ static bool map_characters(map_fn *map, const lt_view *in, lt_ntext *out, bool *
 }
 
 #define MAP_STEP(name)                                                                                                 \
-    static bool apply_##name(const lt_step *step, lt_normalize_scratch *s, const lt_view *in, lt_ntext *out,              \
+    static bool apply_##name(const lt_step *step, lt_normalize_scratch *s, const lt_view *in, lt_ntext *out,           \
                              bool *changed, lt_error *err)                                                             \
     {                                                                                                                  \
         (void)step;                                                                                                    \
@@ -142,7 +142,10 @@ static bool map_characters(map_fn *map, const lt_view *in, lt_ntext *out, bool *
         return map_characters(map_##name, in, out, changed, err);                                                      \
     }
 
-static int map_lowercase(uint32_t c, uint32_t out[3]) { return lt_unicode_lower(c, out); }
+static int map_lowercase(uint32_t c, uint32_t out[3])
+{
+    return lt_unicode_lower(c, out);
+}
 MAP_STEP(lowercase)
 
 static int keep_if(bool keep, uint32_t c, uint32_t out[3])
@@ -151,10 +154,16 @@ static int keep_if(bool keep, uint32_t c, uint32_t out[3])
     return keep;
 }
 
-static int map_strip_accents(uint32_t c, uint32_t out[3]) { return keep_if(!lt_unicode_is_mark(c), c, out); }
+static int map_strip_accents(uint32_t c, uint32_t out[3])
+{
+    return keep_if(!lt_unicode_is_mark(c), c, out);
+}
 MAP_STEP(strip_accents)
 
-static int map_strip_nonspacing(uint32_t c, uint32_t out[3]) { return keep_if(!lt_unicode_is_nonspacing(c), c, out); }
+static int map_strip_nonspacing(uint32_t c, uint32_t out[3])
+{
+    return keep_if(!lt_unicode_is_nonspacing(c), c, out);
+}
 MAP_STEP(strip_nonspacing)
 
 static int map_clean(uint32_t c, uint32_t out[3])
@@ -190,8 +199,8 @@ static int map_nmt(uint32_t c, uint32_t out[3])
 }
 MAP_STEP(nmt)
 
-static bool apply_bytelevel(const lt_step *step, lt_normalize_scratch *s, const lt_view *in, lt_ntext *out, bool *changed,
-                            lt_error *err)
+static bool apply_bytelevel(const lt_step *step, lt_normalize_scratch *s, const lt_view *in, lt_ntext *out,
+                            bool *changed, lt_error *err)
 {
     (void)step;
     (void)s;
@@ -243,16 +252,17 @@ static bool apply_replace(const lt_step *step, lt_normalize_scratch *s, const lt
     for (size_t i = 0; i < s->pattern.matches.count; i++) {
         lt_match m = s->pattern.matches.data[i];
         *changed = *changed || m.is_match;
-        bool ok = m.is_match ? lt_ntext_push(out, step->content, step->content_size, lt_view_span(in, m.begin, m.end), err)
-                             : lt_ntext_copy(out, in, m.begin, m.end, err);
+        bool ok = m.is_match
+                      ? lt_ntext_push(out, step->content, step->content_size, lt_view_span(in, m.begin, m.end), err)
+                      : lt_ntext_copy(out, in, m.begin, m.end, err);
         if (!ok)
             return false;
     }
     return true;
 }
 
-static bool apply_precompiled(const lt_step *step, lt_normalize_scratch *s, const lt_view *in, lt_ntext *out, bool *changed,
-                              lt_error *err)
+static bool apply_precompiled(const lt_step *step, lt_normalize_scratch *s, const lt_view *in, lt_ntext *out,
+                              bool *changed, lt_error *err)
 {
     return lt_precompiled_apply(step->precompiled, s, in, out, changed, err);
 }
@@ -329,7 +339,8 @@ static bool open_precompiled(lt_normalizer *n, const lt_json *at, lt_error *err)
 {
     lt_step *step = add_step(n, apply_precompiled, at, err);
     lt_json map;
-    return step && lt_json_need(at, "precompiled_charsmap", &map, err) && lt_precompiled_open(&step->precompiled, &map, err);
+    return step && lt_json_need(at, "precompiled_charsmap", &map, err) &&
+           lt_precompiled_open(&step->precompiled, &map, err);
 }
 
 static bool open_bert(lt_normalizer *n, const lt_json *at, lt_error *err)

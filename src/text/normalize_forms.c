@@ -1,5 +1,5 @@
-/* Normalization forms, over utf8proc's tables, in chunks: a starter and everything that may be reordered or composed with
- * it. A text of unchanged chunks is not copied. */
+/* Normalization forms, over utf8proc's tables, in chunks: a starter and everything that may be reordered or composed
+ * with it. A text of unchanged chunks is not copied. */
 #include <string.h>
 #include <utf8proc.h>
 
@@ -7,11 +7,20 @@
 #include "text/normalize.h"
 #include "text/unicode.h"
 
-static bool is_compat(lt_form form) { return form == LT_FORM_NFKC || form == LT_FORM_NFKD; }
-static bool is_composed(lt_form form) { return form == LT_FORM_NFC || form == LT_FORM_NFKC; }
+static bool is_compat(lt_form form)
+{
+    return form == LT_FORM_NFKC || form == LT_FORM_NFKD;
+}
+static bool is_composed(lt_form form)
+{
+    return form == LT_FORM_NFC || form == LT_FORM_NFKC;
+}
 
 /* Below this code point the form changes nothing, as long as no mark follows. */
-static uint32_t first_changed(lt_form form) { return form == LT_FORM_NFC ? 0x300 : form == LT_FORM_NFD ? 0xC0 : 0xA0; }
+static uint32_t first_changed(lt_form form)
+{
+    return form == LT_FORM_NFC ? 0x300 : form == LT_FORM_NFD ? 0xC0 : 0xA0;
+}
 
 /* True when c neither moves before nor composes with what stands left of it. */
 static bool starts_chunk(uint32_t c)
@@ -44,7 +53,10 @@ static bool decompose(lt_form form, lt_normalize_scratch *s, uint32_t c, size_t 
     return true;
 }
 
-static int class_of(int32_t c) { return lt_unicode_is_inert((uint32_t)c) ? 0 : utf8proc_get_property(c)->combining_class; }
+static int class_of(int32_t c)
+{
+    return lt_unicode_is_inert((uint32_t)c) ? 0 : utf8proc_get_property(c)->combining_class;
+}
 
 /* Sorts runs of non-starters by combining class, stably and in linear time (a hostile text is one long run). */
 static bool reorder(lt_normalize_scratch *s, size_t count, lt_error *err)

@@ -140,7 +140,8 @@ static size_t grapheme(const char *text, size_t size)
         bool joins = !utf8proc_grapheme_break_stateful((utf8proc_int32_t)c, (utf8proc_int32_t)next, &state);
         if (!joins && lt_unicode_is_new_extend(next)) { /* to an older utf8proc it is unassigned */
             int class = utf8proc_get_property((utf8proc_int32_t)c)->boundclass;
-            joins = class != UTF8PROC_BOUNDCLASS_CR && class != UTF8PROC_BOUNDCLASS_LF && class != UTF8PROC_BOUNDCLASS_CONTROL;
+            joins = class != UTF8PROC_BOUNDCLASS_CR && class != UTF8PROC_BOUNDCLASS_LF &&
+                    class != UTF8PROC_BOUNDCLASS_CONTROL;
         }
         if (!joins)
             break;

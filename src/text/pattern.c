@@ -45,7 +45,7 @@ bool lt_pattern_open_regex(lt_pattern **out, const char *source, size_t size, co
         return lt_error_set(err, LT_ERR_MEMORY, "out of memory for a pattern");
     if (size > MAX_SOURCE_BYTES) {
         lt_json_error(at, err, LT_ERR_FORMAT, "the pattern has %zu bytes, at most %d are accepted", size,
-                       MAX_SOURCE_BYTES);
+                      MAX_SOURCE_BYTES);
         goto done;
     }
     if (!lt_pattern_translate(source, size, &text, at, err) || !lt_textbuf_terminate(&text, err))
@@ -59,13 +59,13 @@ bool lt_pattern_open_regex(lt_pattern **out, const char *source, size_t size, co
     int code;
     PCRE2_SIZE offset;
     p->code = pcre2_compile((PCRE2_SPTR)text.data, text.size,
-                            PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C | PCRE2_NO_UTF_CHECK, &code,
-                            &offset, context);
+                            PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C | PCRE2_NO_UTF_CHECK,
+                            &code, &offset, context);
     if (!p->code) {
         PCRE2_UCHAR why[128];
         pcre2_get_error_message(code, why, sizeof why);
         lt_json_error(at, err, LT_ERR_UNSUPPORTED, "PCRE2 does not take the pattern: %s, at \"%.40s\"",
-                       (const char *)why, text.data + (offset < text.size ? offset : text.size));
+                      (const char *)why, text.data + (offset < text.size ? offset : text.size));
         goto done;
     }
     pcre2_jit_compile(p->code, PCRE2_JIT_COMPLETE); /* without JIT it runs as well, only slower */
@@ -185,8 +185,8 @@ static int match_once(const lt_pattern *p, lt_pattern_scratch *s, const char *te
             return 0;
         PCRE2_UCHAR why[128];
         pcre2_get_error_message(rc, why, sizeof why);
-        lt_error_set(err, LT_ERR_UNSUPPORTED, "the tokenizer's pattern gives up at byte %zu of a text of %zu bytes: %s", from,
-                     size, (const char *)why);
+        lt_error_set(err, LT_ERR_UNSUPPORTED, "the tokenizer's pattern gives up at byte %zu of a text of %zu bytes: %s",
+                     from, size, (const char *)why);
         return -1;
     }
 }
@@ -205,7 +205,8 @@ static bool find_regex(const lt_pattern *p, lt_pattern_scratch *s, const char *t
         if (!found)
             break;
         if (place[1] < place[0] || place[0] < covered)
-            return lt_error_set(err, LT_ERR_UNSUPPORTED, "the tokenizer's pattern matches backwards (\\K in a lookaround?)");
+            return lt_error_set(err, LT_ERR_UNSUPPORTED,
+                                "the tokenizer's pattern matches backwards (\\K in a lookaround?)");
         if (place[0] == place[1] && place[1] == last_end) { /* an empty match right after a match does not count */
             uint32_t c;
             int length = from < size ? lt_utf8_decode(text + from, size - from, &c) : 1;

@@ -24,8 +24,8 @@ static bool put_set(lt_translator *t, lt_textbuf *out, const set *s, bool negati
     }
     bool ok = lt_put(t, out, negative ? "(?:(?!" : "(?:");
     if (s->flat.size)
-        ok = ok && lt_put(t, out, "[") && lt_textbuf_append(out, s->flat.data, s->flat.size, t->err) && lt_put(t, out, "]") &&
-             lt_textbuf_append(out, s->others.data, s->others.size, t->err);
+        ok = ok && lt_put(t, out, "[") && lt_textbuf_append(out, s->flat.data, s->flat.size, t->err) &&
+             lt_put(t, out, "]") && lt_textbuf_append(out, s->others.data, s->others.size, t->err);
     else
         ok = ok && lt_textbuf_append(out, s->others.data + 1, s->others.size - 1, t->err);
     return ok && lt_put(t, out, negative ? ")(?s:.))" : ")");
@@ -34,9 +34,10 @@ static bool put_set(lt_translator *t, lt_textbuf *out, const set *s, bool negati
 /* [:name:] inside a class; t->at is at the '['. */
 static bool parse_posix(lt_translator *t, set *s)
 {
-    static const char *const names[][2] = {{"digit", "\\p{Nd}"}, {"space", "\\s"}, {"blank", "\\p{Zs}\\t"},
-                                           {"cntrl", "\\p{Cc}"}, {"xdigit", LT_PATTERN_HEX},  {"ascii", "\\x{0}-\\x{7f}"},
-                                           {"punct", "\\p{P}\\p{S}"}, {"word", LT_PATTERN_POSIX_WORD}};
+    static const char *const names[][2] = {{"digit", "\\p{Nd}"},       {"space", "\\s"},
+                                           {"blank", "\\p{Zs}\\t"},    {"cntrl", "\\p{Cc}"},
+                                           {"xdigit", LT_PATTERN_HEX}, {"ascii", "\\x{0}-\\x{7f}"},
+                                           {"punct", "\\p{P}\\p{S}"},  {"word", LT_PATTERN_POSIX_WORD}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char plain[16], negative[16];
         snprintf(plain, sizeof plain, "[:%s:]", names[i][0]);
@@ -80,17 +81,27 @@ static bool parse_member(lt_translator *t, set *s)
     if (one == 0) {
         char e = *t->at++;
         switch (e) {
-        case 'd': return lt_put(t, &s->flat, "\\d");
-        case 'D': return lt_put(t, &s->flat, "\\D");
-        case 's': return lt_put(t, &s->flat, "\\s");
-        case 'S': return lt_put(t, &s->flat, "\\S");
-        case 'w': return lt_put(t, &s->flat, LT_PATTERN_WORD);
-        case 'h': return lt_put(t, &s->flat, LT_PATTERN_HEX);
-        case 'W': return lt_put(t, &s->others, "|[^" LT_PATTERN_WORD "]");
-        case 'H': return lt_put(t, &s->others, "|[^" LT_PATTERN_HEX "]");
+        case 'd':
+            return lt_put(t, &s->flat, "\\d");
+        case 'D':
+            return lt_put(t, &s->flat, "\\D");
+        case 's':
+            return lt_put(t, &s->flat, "\\s");
+        case 'S':
+            return lt_put(t, &s->flat, "\\S");
+        case 'w':
+            return lt_put(t, &s->flat, LT_PATTERN_WORD);
+        case 'h':
+            return lt_put(t, &s->flat, LT_PATTERN_HEX);
+        case 'W':
+            return lt_put(t, &s->others, "|[^" LT_PATTERN_WORD "]");
+        case 'H':
+            return lt_put(t, &s->others, "|[^" LT_PATTERN_HEX "]");
         case 'p':
-        case 'P': return lt_pattern_property(t, &s->flat, e == 'P');
-        default: return lt_pattern_refuse(t, "an escape that a class cannot hold");
+        case 'P':
+            return lt_pattern_property(t, &s->flat, e == 'P');
+        default:
+            return lt_pattern_refuse(t, "an escape that a class cannot hold");
         }
     }
     if (!(t->at + 1 < t->end && t->at[0] == '-' && t->at[1] != ']' && t->at[1] != '['))
@@ -107,7 +118,8 @@ static bool parse_member(lt_translator *t, set *s)
         return false;
     if (one == 0 || last < first)
         return lt_pattern_refuse(t, "a malformed range of characters");
-    return lt_pattern_put_literal(t, &s->flat, first) && lt_put(t, &s->flat, "-") && lt_pattern_put_literal(t, &s->flat, last);
+    return lt_pattern_put_literal(t, &s->flat, first) && lt_put(t, &s->flat, "-") &&
+           lt_pattern_put_literal(t, &s->flat, last);
 }
 
 /* A class, appended to *out; t->at is behind its '['. */

@@ -14,11 +14,18 @@
 
 bool lt_pattern_refuse(lt_translator *t, const char *what)
 {
-    return lt_json_error(t->place, t->err, LT_ERR_UNSUPPORTED, "the pattern has %s at byte %td", what, t->at - t->start);
+    return lt_json_error(t->place, t->err, LT_ERR_UNSUPPORTED, "the pattern has %s at byte %td", what,
+                         t->at - t->start);
 }
 
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
-static bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+static bool is_letter(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
 
 static int hex_value(char c)
 {
@@ -62,21 +69,56 @@ uint32_t lt_pattern_take(lt_translator *t)
 bool lt_pattern_property(lt_translator *t, lt_textbuf *out, bool negative)
 {
     static const char *const names[][2] = {
-        {"letter", "L"}, {"uppercaseletter", "Lu"}, {"lowercaseletter", "Ll"}, {"titlecaseletter", "Lt"},
-        {"modifierletter", "Lm"}, {"otherletter", "Lo"}, {"mark", "M"}, {"nonspacingmark", "Mn"},
-        {"spacingmark", "Mc"}, {"enclosingmark", "Me"}, {"number", "N"}, {"decimalnumber", "Nd"},
-        {"digit", "Nd"}, {"letternumber", "Nl"}, {"othernumber", "No"}, {"punctuation", "P"},
-        {"connectorpunctuation", "Pc"}, {"dashpunctuation", "Pd"}, {"openpunctuation", "Ps"},
-        {"closepunctuation", "Pe"}, {"initialpunctuation", "Pi"}, {"finalpunctuation", "Pf"},
-        {"otherpunctuation", "Po"}, {"symbol", "S"}, {"mathsymbol", "Sm"}, {"currencysymbol", "Sc"},
-        {"modifiersymbol", "Sk"}, {"othersymbol", "So"}, {"separator", "Z"}, {"spaceseparator", "Zs"},
-        {"lineseparator", "Zl"}, {"paragraphseparator", "Zp"}, {"other", "C"}, {"control", "Cc"}, {"format", "Cf"},
-        {"privateuse", "Co"}, {"unassigned", "Cn"}, {"any", "Any"},
+        {"letter", "L"},
+        {"uppercaseletter", "Lu"},
+        {"lowercaseletter", "Ll"},
+        {"titlecaseletter", "Lt"},
+        {"modifierletter", "Lm"},
+        {"otherletter", "Lo"},
+        {"mark", "M"},
+        {"nonspacingmark", "Mn"},
+        {"spacingmark", "Mc"},
+        {"enclosingmark", "Me"},
+        {"number", "N"},
+        {"decimalnumber", "Nd"},
+        {"digit", "Nd"},
+        {"letternumber", "Nl"},
+        {"othernumber", "No"},
+        {"punctuation", "P"},
+        {"connectorpunctuation", "Pc"},
+        {"dashpunctuation", "Pd"},
+        {"openpunctuation", "Ps"},
+        {"closepunctuation", "Pe"},
+        {"initialpunctuation", "Pi"},
+        {"finalpunctuation", "Pf"},
+        {"otherpunctuation", "Po"},
+        {"symbol", "S"},
+        {"mathsymbol", "Sm"},
+        {"currencysymbol", "Sc"},
+        {"modifiersymbol", "Sk"},
+        {"othersymbol", "So"},
+        {"separator", "Z"},
+        {"spaceseparator", "Zs"},
+        {"lineseparator", "Zl"},
+        {"paragraphseparator", "Zp"},
+        {"other", "C"},
+        {"control", "Cc"},
+        {"format", "Cf"},
+        {"privateuse", "Co"},
+        {"unassigned", "Cn"},
+        {"any", "Any"},
         /* the scripts that tokenizers name, each by its own characters (not those it shares with others) */
-        {"han", SCRIPT "Han"}, {"hiragana", SCRIPT "Hiragana"}, {"katakana", SCRIPT "Katakana"},
-        {"hangul", SCRIPT "Hangul"}, {"latin", SCRIPT "Latin"}, {"greek", SCRIPT "Greek"},
-        {"cyrillic", SCRIPT "Cyrillic"}, {"arabic", SCRIPT "Arabic"}, {"hebrew", SCRIPT "Hebrew"},
-        {"thai", SCRIPT "Thai"}, {"devanagari", SCRIPT "Devanagari"}};
+        {"han", SCRIPT "Han"},
+        {"hiragana", SCRIPT "Hiragana"},
+        {"katakana", SCRIPT "Katakana"},
+        {"hangul", SCRIPT "Hangul"},
+        {"latin", SCRIPT "Latin"},
+        {"greek", SCRIPT "Greek"},
+        {"cyrillic", SCRIPT "Cyrillic"},
+        {"arabic", SCRIPT "Arabic"},
+        {"hebrew", SCRIPT "Hebrew"},
+        {"thai", SCRIPT "Thai"},
+        {"devanagari", SCRIPT "Devanagari"}};
     const char *close = memchr(t->at, '}', (size_t)(t->end - t->at));
     if (!close)
         return lt_pattern_refuse(t, "\\p{ without }");

@@ -1,5 +1,5 @@
-/* From Oniguruma's regular expressions (its own default syntax) to PCRE2's. Most of the language is the same; what differs
- * and occurs in tokenizers is rewritten here, what differs and does not occur is refused. The differences, from
+/* From Oniguruma's regular expressions (its own default syntax) to PCRE2's. Most of the language is the same; what
+ * differs and occurs in tokenizers is rewritten here, what differs and does not occur is refused. The differences, from
  * Oniguruma's document RE and PCRE2's pcre2pattern(3):
  *
  *   (?m:…)         dot matches a line end: (?s:…). There is no (?s:…).
@@ -15,17 +15,35 @@
 
 static bool parse_alternatives(lt_translator *t);
 
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
 
 /* An escape outside a class. t->at is behind the backslash. */
 static bool parse_escape(lt_translator *t)
 {
-    static const char *const plain[][2] = {
-        {"d", "\\d"}, {"D", "\\D"}, {"s", "\\s"}, {"S", "\\S"}, {"w", "[" LT_PATTERN_WORD "]"}, {"W", "[^" LT_PATTERN_WORD "]"},
-        {"h", "[" LT_PATTERN_HEX "]"}, {"H", "[^" LT_PATTERN_HEX "]"}, {"A", "\\A"}, {"z", "\\z"}, {"Z", "\\Z"}, {"G", "\\G"},
-        {"R", "\\R"}, {"X", "\\X"}, {"K", "\\K"}, {"O", "(?s:.)"}, {"N", "\\N"},
-        {"b", "(?:(?<=[" LT_PATTERN_WORD "])(?![" LT_PATTERN_WORD "])|(?<![" LT_PATTERN_WORD "])(?=[" LT_PATTERN_WORD "]))"},
-        {"B", "(?:(?<=[" LT_PATTERN_WORD "])(?=[" LT_PATTERN_WORD "])|(?<![" LT_PATTERN_WORD "])(?![" LT_PATTERN_WORD "]))"}};
+    static const char *const plain[][2] = {{"d", "\\d"},
+                                           {"D", "\\D"},
+                                           {"s", "\\s"},
+                                           {"S", "\\S"},
+                                           {"w", "[" LT_PATTERN_WORD "]"},
+                                           {"W", "[^" LT_PATTERN_WORD "]"},
+                                           {"h", "[" LT_PATTERN_HEX "]"},
+                                           {"H", "[^" LT_PATTERN_HEX "]"},
+                                           {"A", "\\A"},
+                                           {"z", "\\z"},
+                                           {"Z", "\\Z"},
+                                           {"G", "\\G"},
+                                           {"R", "\\R"},
+                                           {"X", "\\X"},
+                                           {"K", "\\K"},
+                                           {"O", "(?s:.)"},
+                                           {"N", "\\N"},
+                                           {"b", "(?:(?<=[" LT_PATTERN_WORD "])(?![" LT_PATTERN_WORD
+                                                 "])|(?<![" LT_PATTERN_WORD "])(?=[" LT_PATTERN_WORD "]))"},
+                                           {"B", "(?:(?<=[" LT_PATTERN_WORD "])(?=[" LT_PATTERN_WORD
+                                                 "])|(?<![" LT_PATTERN_WORD "])(?![" LT_PATTERN_WORD "]))"}};
     uint32_t c;
     int one = lt_pattern_escaped_char(t, &c);
     if (one)
@@ -164,8 +182,8 @@ static bool parse_quantifiers(lt_translator *t, size_t start, bool has_atom)
         if (!has_atom)
             return lt_pattern_refuse(t, "a quantifier with nothing to repeat");
         t->at += length;
-        /* "?" makes it lazy and "+" possessive, but an interval is never possessive and {n} never lazy: there the sign is a
-         * quantifier of its own and comes round again. */
+        /* "?" makes it lazy and "+" possessive, but an interval is never possessive and {n} never lazy: there the sign
+         * is a quantifier of its own and comes round again. */
         if (t->at < t->end && ((*t->at == '?' && !fixed) || (*t->at == '+' && !is_interval)))
             strncat(text, t->at++, 1);
         if (again && !wrap(t, start))

@@ -8,8 +8,9 @@
 #include "text/pattern.h"
 
 /* \w of Oniguruma, verified over all code points. [:word:] lacks the six of Latin-1. */
-#define LT_PATTERN_POSIX_WORD                                                                                                        \
-    "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{24b6}-\\x{24e9}\\x{1f130}-\\x{1f149}\\x{1f150}-\\x{1f169}\\x{1f170}-\\x{1f189}"
+#define LT_PATTERN_POSIX_WORD                                                                                          \
+    "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{24b6}-\\x{24e9}\\x{1f130}-\\x{1f149}\\x{1f150}-\\x{1f169}\\x{1f170}-\\x{"    \
+    "1f189}"
 #define LT_PATTERN_WORD LT_PATTERN_POSIX_WORD "\\x{b2}\\x{b3}\\x{b9}\\x{bc}-\\x{be}"
 #define LT_PATTERN_HEX "0-9a-fA-F"
 
@@ -43,8 +44,9 @@ uint32_t lt_pattern_take(lt_translator *t);
 /* Appends a character that stands for itself, inside or outside a class. */
 bool lt_pattern_put_literal(lt_translator *t, lt_textbuf *out, uint32_t c);
 
-/* An escape that means one character, common to classes and what is outside; t->at is behind the backslash. Returns 1 with
- * the character, 0 when it is something else (t->at then stands at the letter behind the backslash), -1 on error. */
+/* An escape that means one character, common to classes and what is outside; t->at is behind the backslash. Returns 1
+ * with the character, 0 when it is something else (t->at then stands at the letter behind the backslash), -1 on error.
+ */
 int lt_pattern_escaped_char(lt_translator *t, uint32_t *c);
 
 /* {name} of \p or \P, appended to *out; t->at is behind the letter. */

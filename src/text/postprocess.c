@@ -49,7 +49,8 @@ static bool open_template(lt_frame *frame, const lt_json *at, lt_error *err)
         if (!lt_json_need_string(&part, "id", &id, err))
             return false;
         if (strcmp(id, "A"))
-            return lt_json_error(&part, err, LT_ERR_FORMAT, "a single text has sequence \"A\" only, found \"%.20s\"", id);
+            return lt_json_error(&part, err, LT_ERR_FORMAT, "a single text has sequence \"A\" only, found \"%.20s\"",
+                                 id);
         if (!lt_ids_push(frame, LT_FRAME_TEXT, err))
             return false;
     }
@@ -95,7 +96,8 @@ static bool open_step(lt_frame *frame, const lt_json *at, int depth, lt_error *e
         return lt_json_error(at, err, LT_ERR_UNSUPPORTED, "a second post-processor that adds tokens");
     if (is_template)
         return open_template(frame, at, err);
-    return push_pair(frame, at, "cls", err) && lt_ids_push(frame, LT_FRAME_TEXT, err) && push_pair(frame, at, "sep", err);
+    return push_pair(frame, at, "cls", err) && lt_ids_push(frame, LT_FRAME_TEXT, err) &&
+           push_pair(frame, at, "sep", err);
 }
 
 bool lt_frame_open(lt_frame *frame, const lt_json *root, lt_error *err)

@@ -9,19 +9,19 @@
 typedef struct lt_step lt_step;
 
 /* Cuts the pieces `in` of *view into `out`; may rewrite the text, in scratch->texts[next_text]. */
-typedef bool apply_fn(const lt_step *step, lt_pretokenize_scratch *s, lt_view *view, const lt_pieces *in, lt_pieces *out,
-                      lt_error *err);
+typedef bool apply_fn(const lt_step *step, lt_pretokenize_scratch *s, lt_view *view, const lt_pieces *in,
+                      lt_pieces *out, lt_error *err);
 
 struct lt_step {
     apply_fn *apply;
-    lt_pattern *pattern;                          /* Split, ByteLevel with its own pattern */
-    bool (*is)(uint32_t c, uint32_t argument);    /* the delimiter, when there is no pattern */
-    uint32_t argument;                            /* of `is`; Metaspace: the replacement; FixedLength: the length */
+    lt_pattern *pattern;                       /* Split, ByteLevel with its own pattern */
+    bool (*is)(uint32_t c, uint32_t argument); /* the delimiter, when there is no pattern */
+    uint32_t argument;                         /* of `is`; Metaspace: the replacement; FixedLength: the length */
     lt_split split;
     bool invert;
-    bool add_prefix_space, leave_bytes;           /* ByteLevel */
-    enum { ALWAYS, FIRST, NEVER } prepend;        /* Metaspace */
-    bool cut;                                     /* Metaspace: "split" */
+    bool add_prefix_space, leave_bytes;    /* ByteLevel */
+    enum { ALWAYS, FIRST, NEVER } prepend; /* Metaspace */
+    bool cut;                              /* Metaspace: "split" */
 };
 
 struct lt_pretokenizer {
@@ -33,8 +33,7 @@ enum { MAX_DEPTH = 20, MAX_STEPS = 100 };
 
 /* GPT-2's way to cut a text, which ByteLevel has built in: contractions, then words, numbers and the rest, each with a
  * space before it; of white space before a word, all but the last. */
-static const char gpt2_pattern[] =
-    "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
+static const char gpt2_pattern[] = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
 void lt_pretokenize_scratch_free(lt_pretokenize_scratch *s)
 {
@@ -96,7 +95,10 @@ static bool is_punctuation(uint32_t c, uint32_t unused)
     return lt_unicode_is_punctuation(c);
 }
 
-static bool is_equal(uint32_t c, uint32_t delimiter) { return c == delimiter; }
+static bool is_equal(uint32_t c, uint32_t delimiter)
+{
+    return c == delimiter;
+}
 
 /* Runs of word characters, and runs of what is neither that nor white space. */
 static bool apply_whitespace(const lt_step *step, lt_pretokenize_scratch *s, lt_view *view, const lt_pieces *in,
@@ -145,8 +147,8 @@ static bool apply_fixed_length(const lt_step *step, lt_pretokenize_scratch *s, l
     return true;
 }
 
-/* Spaces become the replacement character, which also goes before a piece that does not start with it; every piece is then
- * cut before each replacement character. */
+/* Spaces become the replacement character, which also goes before a piece that does not start with it; every piece is
+ * then cut before each replacement character. */
 static bool apply_metaspace(const lt_step *step, lt_pretokenize_scratch *s, lt_view *view, const lt_pieces *in,
                             lt_pieces *out, lt_error *err)
 {
@@ -335,7 +337,8 @@ static bool open_metaspace(lt_step *step, const lt_json *at, lt_error *err)
         return lt_json_error(at, err, LT_ERR_FORMAT, "prepend_scheme: expected always, first or never, found \"%.60s\"",
                              name);
     if (!add_prefix && name && found != NEVER)
-        return lt_json_error(at, err, LT_ERR_FORMAT, "add_prefix_space is false although prepend_scheme is \"%s\"", name);
+        return lt_json_error(at, err, LT_ERR_FORMAT, "add_prefix_space is false although prepend_scheme is \"%s\"",
+                             name);
     step->prepend = add_prefix ? found : NEVER;
     return true;
 }

@@ -41,8 +41,8 @@ void lt_pretokenizer_close(lt_pretokenizer *pretokenizer); /* NULL is fine */
 /* True when pieces are bytes for the model, not characters. */
 bool lt_pretokenizer_gives_bytes(const lt_pretokenizer *pretokenizer);
 
-/* True when it matters to a step whether a piece stands at the very beginning of the text, so that origins are needed once
- * something has changed the text. */
+/* True when it matters to a step whether a piece stands at the very beginning of the text, so that origins are needed
+ * once something has changed the text. */
 bool lt_pretokenizer_needs_origins(const lt_pretokenizer *pretokenizer);
 
 /* Cuts *view; the pieces and the text of *view, if a step rewrote it, live in the scratch until the next call. */
@@ -61,7 +61,8 @@ typedef enum lt_split {
 bool lt_split_read(const lt_json *at, lt_split *out, lt_error *err);
 
 /* Appends the pieces that matches make of a text that begins at `base`; invert swaps matches and what lies between. */
-bool lt_split_apply(lt_split split, bool invert, const lt_matches *matches, uint32_t base, lt_pieces *out, lt_error *err);
+bool lt_split_apply(lt_split split, bool invert, const lt_matches *matches, uint32_t base, lt_pieces *out,
+                    lt_error *err);
 
 /* Replaces *out by the parts of text[0, size): each character that `is` holds for alone, and the runs between. */
 bool lt_split_find(bool (*is)(uint32_t c, uint32_t argument), uint32_t argument, const char *text, size_t size,

@@ -26,7 +26,8 @@ bool lt_split_find(bool (*is)(uint32_t c, uint32_t argument), uint32_t argument,
         uint32_t c;
         size_t end = i + (size_t)lt_utf8_decode(text + i, size - i, &c);
         if (is(c, argument)) {
-            if ((covered < i && !lt_matches_push(out, covered, i, false, err)) || !lt_matches_push(out, i, end, true, err))
+            if ((covered < i && !lt_matches_push(out, covered, i, false, err)) ||
+                !lt_matches_push(out, i, end, true, err))
                 return false;
             covered = end;
         }
@@ -36,7 +37,8 @@ bool lt_split_find(bool (*is)(uint32_t c, uint32_t argument), uint32_t argument,
 }
 
 /* Joins each match to the run before it, or runs of one kind to one another; what is joined is one piece. */
-static bool join_forward(bool contiguous, bool invert, const lt_matches *m, uint32_t base, lt_pieces *out, lt_error *err)
+static bool join_forward(bool contiguous, bool invert, const lt_matches *m, uint32_t base, lt_pieces *out,
+                         lt_error *err)
 {
     bool previous = false;
     size_t begin = 0, end = 0; /* the piece in the making */

@@ -7,8 +7,9 @@
 #include "text/normalize.h"
 #include "text/utf8_lossy.h"
 
-/* The steps of a decoder form a chain; each is handed tokens and hands on tokens. After Fuse or ByteLevel there is a single
- * token, which would only be whole at the very end; so tokens travel in parts, marked at their beginning and end. */
+/* The steps of a decoder form a chain; each is handed tokens and hands on tokens. After Fuse or ByteLevel there is a
+ * single token, which would only be whole at the very end; so tokens travel in parts, marked at their beginning and
+ * end. */
 enum { BEGIN = 1, END = 2, WHOLE = BEGIN | END };
 
 typedef struct lt_step lt_step;
@@ -18,22 +19,22 @@ typedef bool finish_fn(lt_token_decoding *d, size_t k, lt_error *err);
 
 struct lt_step {
     take_fn *take;
-    finish_fn *finish;     /* NULL: nothing is held back */
-    bool takes_parts;      /* false: parts are put together before `take` sees them */
-    lt_pattern *pattern;   /* Replace */
-    char *text;            /* Replace: content; WordPiece: prefix; BPEDecoder: suffix */
+    finish_fn *finish;   /* NULL: nothing is held back */
+    bool takes_parts;    /* false: parts are put together before `take` sees them */
+    lt_pattern *pattern; /* Replace */
+    char *text;          /* Replace: content; WordPiece: prefix; BPEDecoder: suffix */
     size_t text_size;
-    uint32_t character;    /* Strip, Metaspace */
-    int64_t start, stop;   /* Strip */
-    bool flag;             /* WordPiece: cleanup; Metaspace: the first token loses its marks */
+    uint32_t character;  /* Strip, Metaspace */
+    int64_t start, stop; /* Strip */
+    bool flag;           /* WordPiece: cleanup; Metaspace: the first token loses its marks */
 };
 
 /* What one step remembers. */
 struct lt_state {
-    size_t tokens;     /* seen so far */
-    lt_textbuf whole;  /* a token being put together from parts */
-    lt_textbuf hold;   /* bytes held back */
-    lt_textbuf made;   /* what is handed on */
+    size_t tokens;    /* seen so far */
+    lt_textbuf whole; /* a token being put together from parts */
+    lt_textbuf hold;  /* bytes held back */
+    lt_textbuf made;  /* what is handed on */
     int64_t stripped, pending;
     bool leading;
 };
@@ -47,7 +48,7 @@ struct lt_token_decoding {
     const lt_token_decoder *decoder;
     lt_state *states; /* one per step */
     lt_pattern_scratch pattern;
-    lt_textbuf *out;  /* during a call */
+    lt_textbuf *out; /* during a call */
 };
 
 enum { MAX_DEPTH = 20, MAX_STEPS = 100 };
@@ -148,7 +149,8 @@ static int named_byte(const char *text, size_t size)
     return value;
 }
 
-/* A run of bytes is text when all of it is; otherwise every byte is U+FFFD. So nothing of it is certain before it ends. */
+/* A run of bytes is text when all of it is; otherwise every byte is U+FFFD. So nothing of it is certain before it ends.
+ */
 static bool finish_bytefallback(lt_token_decoding *d, size_t k, lt_error *err)
 {
     lt_textbuf *run = &d->states[k].hold;
@@ -164,7 +166,8 @@ static bool finish_bytefallback(lt_token_decoding *d, size_t k, lt_error *err)
     return true;
 }
 
-static bool take_bytefallback(lt_token_decoding *d, size_t k, const char *text, size_t size, unsigned part, lt_error *err)
+static bool take_bytefallback(lt_token_decoding *d, size_t k, const char *text, size_t size, unsigned part,
+                              lt_error *err)
 {
     int byte = named_byte(text, size);
     if (byte >= 0) {
@@ -270,9 +273,9 @@ static bool replace_all(lt_textbuf *text, lt_textbuf *copy, const char *from, co
 
 static bool take_wordpiece(lt_token_decoding *d, size_t k, const char *text, size_t size, unsigned part, lt_error *err)
 {
-    static const char *const cleanups[][2] = {{" .", "."}, {" ?", "?"}, {" !", "!"}, {" ,", ","}, {" ' ", "'"},
-                                              {" n't", "n't"}, {" 'm", "'m"}, {" do not", " don't"}, {" 's", "'s"},
-                                              {" 've", "'ve"}, {" 're", "'re"}};
+    static const char *const cleanups[][2] = {{" .", "."},   {" ?", "?"},     {" !", "!"},    {" ,", ","},
+                                              {" ' ", "'"},  {" n't", "n't"}, {" 'm", "'m"},  {" do not", " don't"},
+                                              {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
     const lt_step *step = &d->decoder->steps[k];
     lt_state *s = &d->states[k];
     s->made.size = 0;
@@ -405,7 +408,10 @@ static bool open_wordpiece(lt_step *step, const lt_json *at, lt_error *err)
     return lt_json_need_bool(at, "cleanup", &step->flag, err) && read_text(step, at, "prefix", err);
 }
 
-static bool open_bpe(lt_step *step, const lt_json *at, lt_error *err) { return read_text(step, at, "suffix", err); }
+static bool open_bpe(lt_step *step, const lt_json *at, lt_error *err)
+{
+    return read_text(step, at, "suffix", err);
+}
 
 static bool open_step(lt_token_decoder *decoder, const lt_json *at, int depth, lt_error *err);
 

@@ -22,7 +22,8 @@ bool lt_token_decoding_open(lt_token_decoding **out, const lt_token_decoder *dec
 void lt_token_decoding_close(lt_token_decoding *decoding); /* NULL is fine */
 
 /* Takes a token and appends to *out what is now certain. */
-bool lt_token_decoding_push(lt_token_decoding *decoding, const char *token, size_t size, lt_textbuf *out, lt_error *err);
+bool lt_token_decoding_push(lt_token_decoding *decoding, const char *token, size_t size, lt_textbuf *out,
+                            lt_error *err);
 
 /* Appends what was held back; the decoding is then as new. */
 bool lt_token_decoding_finish(lt_token_decoding *decoding, lt_textbuf *out, lt_error *err);

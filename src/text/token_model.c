@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const lt_token_model_kind *const kinds[] = {&lt_token_model_bpe, &lt_token_model_wordpiece, &lt_token_model_wordlevel, &lt_token_model_unigram};
+static const lt_token_model_kind *const kinds[] = {&lt_token_model_bpe, &lt_token_model_wordpiece,
+                                                   &lt_token_model_wordlevel, &lt_token_model_unigram};
 
 void lt_tokens_free(lt_tokens *tokens)
 {
@@ -59,7 +60,8 @@ void lt_token_model_close(lt_token_model *model)
         model->kind->close(model);
 }
 
-bool lt_tokens_recall(lt_tokens *out, const lt_word_cache *cache, const char *text, size_t size, bool *found, lt_error *err)
+bool lt_tokens_recall(lt_tokens *out, const lt_word_cache *cache, const char *text, size_t size, bool *found,
+                      lt_error *err)
 {
     const lt_word *word = size <= LT_WORD_CACHE_TEXT ? lt_word_cache_find(cache, text, size) : NULL;
     *found = word != NULL;

@@ -32,7 +32,8 @@ static inline bool lt_tokens_push(lt_tokens *t, int32_t id, uint32_t size, lt_er
 }
 
 /* Appends the tokens of a word that the cache knows. */
-bool lt_tokens_recall(lt_tokens *out, const lt_word_cache *cache, const char *text, size_t size, bool *found, lt_error *err);
+bool lt_tokens_recall(lt_tokens *out, const lt_word_cache *cache, const char *text, size_t size, bool *found,
+                      lt_error *err);
 
 /* Puts the tokens from `first` on into the cache, as those of a word. */
 void lt_tokens_remember(const lt_tokens *tokens, size_t first, lt_word_cache *cache, const char *text, size_t size);
@@ -65,19 +66,20 @@ struct lt_token_model_kind {
     void (*close)(lt_token_model *model);
 
     /* Appends the tokens of one piece, which is not empty. bytes: see takes_bytes; otherwise the piece is UTF-8. */
-    bool (*encode)(const lt_token_model *model, lt_token_model_scratch *scratch, const char *piece, size_t size, bool bytes,
-                   lt_tokens *out, lt_error *err);
+    bool (*encode)(const lt_token_model *model, lt_token_model_scratch *scratch, const char *piece, size_t size,
+                   bool bytes, lt_tokens *out, lt_error *err);
 };
 
-extern const lt_token_model_kind lt_token_model_bpe, lt_token_model_wordpiece, lt_token_model_wordlevel, lt_token_model_unigram;
+extern const lt_token_model_kind lt_token_model_bpe, lt_token_model_wordpiece, lt_token_model_wordlevel,
+    lt_token_model_unigram;
 
 /* Opens the model of a tokenizer.json, of whichever kind. */
 bool lt_token_model_open(lt_token_model **out, const lt_json *root, lt_error *err);
 void lt_token_model_close(lt_token_model *model); /* NULL is fine */
 
 /* Encodes a piece, out of the cache when it can. */
-bool lt_token_model_encode(const lt_token_model *model, lt_token_model_scratch *scratch, const char *piece, size_t size, bool bytes,
-                     lt_tokens *out, lt_error *err);
+bool lt_token_model_encode(const lt_token_model *model, lt_token_model_scratch *scratch, const char *piece, size_t size,
+                           bool bytes, lt_tokens *out, lt_error *err);
 
 /* For the kinds: reads the member "vocab", an object of token → id. */
 bool lt_token_model_read_vocab(lt_vocab *vocab, const lt_json *at, lt_error *err);

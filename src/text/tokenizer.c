@@ -4,7 +4,10 @@
 #include "core/file.h"
 #include "text/tokenizer_internal.h"
 
-bool lt_ids_push(lt_ids *ids, int32_t id, lt_error *err) { return lt_ids_append(ids, &id, 1, err); }
+bool lt_ids_push(lt_ids *ids, int32_t id, lt_error *err)
+{
+    return lt_ids_append(ids, &id, 1, err);
+}
 
 bool lt_ids_append(lt_ids *ids, const int32_t *more, size_t count, lt_error *err)
 {
@@ -76,8 +79,8 @@ static bool open_parts(lt_tokenizer *t, const lt_json *root, lt_error *err)
         return lt_json_error(root, err, LT_ERR_UNSUPPORTED, "its version is \"%.20s\", lathe reads \"1.0\"", version);
     return lt_token_model_open(&t->model, root, err) && lt_normalizer_open(&t->normalizer, root, err) &&
            lt_pretokenizer_open(&t->pretokenizer, root, t->model->takes_bytes, err) &&
-           lt_added_open(&t->added, root, &t->model->vocab, t->normalizer, err) && lt_frame_open(&t->frame, root, err) &&
-           lt_token_decoder_open(&t->decoder, root, err);
+           lt_added_open(&t->added, root, &t->model->vocab, t->normalizer, err) &&
+           lt_frame_open(&t->frame, root, err) && lt_token_decoder_open(&t->decoder, root, err);
 }
 
 /* No id may come out of an encoding that an embedding of vocab_size rows does not have. */
@@ -90,7 +93,8 @@ static bool check_frame(const lt_tokenizer *t, const lt_json *root, lt_error *er
     return true;
 }
 
-/* Finds what there is at `path`: the tokenizer.json or what amounts to one, and its name in messages. NULL on failure. */
+/* Finds what there is at `path`: the tokenizer.json or what amounts to one, and its name in messages. NULL on failure.
+ */
 static json_t *find_root(const char *path, lt_tokenizer_config *config, char file[4096], lt_error *err)
 {
     if (!lt_file_is_folder(path)) {
@@ -103,8 +107,8 @@ static json_t *find_root(const char *path, lt_tokenizer_config *config, char fil
     }
     if (!lt_tokenizer_config_load(config, path, err) || !lt_file_join(file, 4096, path, "tokenizer.json", err))
         return NULL;
-    json_t *root = lt_file_exists(file) ? lt_tokenizer_json_load(file, err)
-                                        : lt_tokenizer_layout_load(path, config, file, err);
+    json_t *root =
+        lt_file_exists(file) ? lt_tokenizer_json_load(file, err) : lt_tokenizer_layout_load(path, config, file, err);
     if (root && !lt_tokenizer_config_add_tokens(config, root, err)) {
         json_decref(root);
         root = NULL;
@@ -144,7 +148,10 @@ done:
     return ok;
 }
 
-int32_t lt_tokenizer_vocab_size(const lt_tokenizer *t) { return t->vocab_size; }
+int32_t lt_tokenizer_vocab_size(const lt_tokenizer *t)
+{
+    return t->vocab_size;
+}
 
 const char *lt_tokenizer_token(const lt_tokenizer *t, int32_t id, size_t *size)
 {
@@ -168,7 +175,10 @@ bool lt_tokenizer_is_special(const lt_tokenizer *t, int32_t id)
     return added && added->special;
 }
 
-int32_t lt_tokenizer_special_id(const lt_tokenizer *t, lt_special which) { return t->special_ids[which]; }
+int32_t lt_tokenizer_special_id(const lt_tokenizer *t, lt_special which)
+{
+    return t->special_ids[which];
+}
 
 const char *lt_tokenizer_special_token(const lt_tokenizer *t, lt_special which)
 {
@@ -186,7 +196,10 @@ size_t lt_tokenizer_stop_ids(const lt_tokenizer *t, const int32_t **ids)
     return t->stop_ids.count;
 }
 
-size_t lt_tokenizer_named_count(const lt_tokenizer *t) { return t->named.count; }
+size_t lt_tokenizer_named_count(const lt_tokenizer *t)
+{
+    return t->named.count;
+}
 
 const char *lt_tokenizer_named(const lt_tokenizer *t, size_t i, const char **name)
 {

@@ -28,8 +28,9 @@ bool lt_ids_append(lt_ids *ids, const int32_t *more, size_t count, lt_error *err
 void lt_ids_free(lt_ids *ids);                                                     /* leaves {0} */
 
 /* The bytes text[begin, end) that a token stands for. A token that the post-processor adds is empty, at the place where
- * it was put. Tokens that share one character (its UTF-8 bytes) each get the whole character, and a space that the tokenizer
- * puts before a text shares the first character. These are the reference's offsets, with `trim_offsets` off. */
+ * it was put. Tokens that share one character (its UTF-8 bytes) each get the whole character, and a space that the
+ * tokenizer puts before a text shares the first character. These are the reference's offsets, with `trim_offsets` off.
+ */
 typedef struct lt_span {
     size_t begin, end;
 } lt_span;
@@ -41,9 +42,11 @@ typedef struct lt_spans {
 
 void lt_spans_free(lt_spans *spans);
 
-/* path: a model folder, or its tokenizer.json. A folder may also hold tokenizer_config.json, special_tokens_map.json and
- * generation_config.json, from which the named special tokens come. *out is owned by the caller.
- * Errors name file and field; a kind of model, normalizer, ... that lathe does not know is LT_ERR_UNSUPPORTED. */
+/* path: a model folder, or its tokenizer.json. In place of tokenizer.json a folder may hold vocab.json and merges.txt.
+ * It may also hold tokenizer_config.json, special_tokens_map.json, generation_config.json and config.json: from them
+ * come the named special tokens, tokens added later, and, where add_bos_token or add_eos_token are given, what
+ * LT_ENCODE_ADD_SPECIAL adds. *out is owned by the caller. Errors name file and field; a kind of model, normalizer, ...
+ * that lathe does not know is LT_ERR_UNSUPPORTED. */
 bool lt_tokenizer_open(lt_tokenizer **out, const char *path, lt_error *err);
 void lt_tokenizer_close(lt_tokenizer *tokenizer); /* NULL is fine */
 
@@ -55,8 +58,11 @@ enum {
     LT_DECODE_SKIP_SPECIAL = 4,    /* leave out special tokens: skip_special_tokens=True */
 };
 
-/* Appends the ids of text[0, size) to *ids. flags: LT_ENCODE_*. Fails only when memory runs out or when the tokenizer's
- * own pattern needs more steps than lathe allows on this text (LT_ERR_UNSUPPORTED); *ids is then as it was. */
+/* Appends the ids of text[0, size) to *ids, size below 2 GB. flags: LT_ENCODE_*. Fails only when memory runs out, when
+ * the tokenizer's own rules take more steps or make more text than lathe allows (LT_ERR_UNSUPPORTED), or when its
+ * vocabulary has neither a character of the text nor the unknown token it names (LT_ERR_FORMAT); *ids is then as it
+ * was.
+ */
 bool lt_tokenizer_encode(const lt_tokenizer *tokenizer, const char *text, size_t size, unsigned flags, lt_ids *ids,
                          lt_error *err);
 
@@ -64,14 +70,14 @@ bool lt_tokenizer_encode(const lt_tokenizer *tokenizer, const char *text, size_t
 bool lt_tokenizer_encode_spans(const lt_tokenizer *tokenizer, const char *text, size_t size, unsigned flags,
                                lt_ids *ids, lt_spans *spans, lt_error *err);
 
-/* The text of ids[0, count), as the reference's decode() gives it: ids that name no token are left out, bytes that form no
- * character become U+FFFD. *text is malloc'ed, with a NUL after its *size bytes. flags: LT_DECODE_*. Fails only when
- * memory runs out. */
+/* The text of ids[0, count), as the reference's decode() gives it: ids that name no token are left out, bytes that form
+ * no character become U+FFFD. *text is malloc'ed, with a NUL after its *size bytes. flags: LT_DECODE_*. Fails only when
+ * memory runs out or a pattern of the decoder gives up. */
 bool lt_tokenizer_decode(const lt_tokenizer *tokenizer, const int32_t *ids, size_t count, unsigned flags, char **text,
                          size_t *size, lt_error *err);
 
-/* Decodes ids as they are generated. All pieces together, with the one from lt_token_stream_finish, are exactly the text
- * of lt_tokenizer_decode on all ids; no piece ends inside a character. */
+/* Decodes ids as they are generated. All pieces together, with the one from lt_token_stream_finish, are exactly the
+ * text of lt_tokenizer_decode on all ids; no piece ends inside a character. */
 typedef struct lt_token_stream lt_token_stream;
 
 bool lt_token_stream_open(lt_token_stream **out, const lt_tokenizer *tokenizer, unsigned flags, lt_error *err);
@@ -83,12 +89,12 @@ bool lt_token_stream_push(lt_token_stream *stream, int32_t id, const char **piec
 /* What was held back (the start of a character that never came is U+FFFD). The stream is then as new. */
 bool lt_token_stream_finish(lt_token_stream *stream, const char **piece, size_t *size, lt_error *err);
 
-/* One more than the greatest id, so that every id is a row of an embedding of this many rows; ids between may be unused,
- * and a model's embedding often has more rows. */
+/* One more than the greatest id, so that every id is a row of an embedding of this many rows; ids between may be
+ * unused, and a model's embedding often has more rows. */
 int32_t lt_tokenizer_vocab_size(const lt_tokenizer *tokenizer);
 
-/* The token as the file spells it ("Ġthe", "▁the", "<0x0A>"), NUL-terminated, owned by the handle; NULL for an id without
- * a token. *size may be NULL. */
+/* The token as the file spells it ("Ġthe", "▁the", "<0x0A>"), NUL-terminated, owned by the handle; NULL for an id
+ * without a token. *size may be NULL. */
 const char *lt_tokenizer_token(const lt_tokenizer *tokenizer, int32_t id, size_t *size);
 
 /* The id of a token as the file spells it, or -1. */

@@ -143,7 +143,8 @@ bool lt_added_find(const lt_added *added, const lt_trie *trie, const char *text,
         const lt_added_token *t = &added->tokens[token];
         if (skip_special && t->special)
             continue;
-        if (t->single_word && ((begin > 0 && is_word_at(text, size, char_before(text, begin))) || is_word_at(text, size, end)))
+        if (t->single_word &&
+            ((begin > 0 && is_word_at(text, size, char_before(text, begin))) || is_word_at(text, size, end)))
             continue;
         strip(t, text, size, covered, &begin, &end);
         if ((covered < begin && !push(out, covered, begin, -1, err)) || !push(out, begin, end, token, err))
@@ -154,7 +155,8 @@ bool lt_added_find(const lt_added *added, const lt_trie *trie, const char *text,
 }
 
 /* The normal form of a token's content; NULL with *err set on failure. */
-static char *normal_form(const lt_normalizer *normalizer, const char *text, size_t size, size_t *form_size, lt_error *err)
+static char *normal_form(const lt_normalizer *normalizer, const char *text, size_t size, size_t *form_size,
+                         lt_error *err)
 {
     lt_normalize_scratch scratch = {0};
     lt_view view = {text, size, NULL, 0};
@@ -209,7 +211,8 @@ static bool read_token(lt_added *added, const lt_json *item, const lt_vocab *mod
     if (size == 0) /* the reference passes over it */
         return true;
     if (size > MAX_CONTENT)
-        return lt_json_error(item, err, LT_ERR_FORMAT, "its content has %zu bytes, at most %d are accepted", size, MAX_CONTENT);
+        return lt_json_error(item, err, LT_ERR_FORMAT, "its content has %zu bytes, at most %d are accepted", size,
+                             MAX_CONTENT);
     lt_added_token *t = token_of(added, content, size, err);
     if (!t || !read_flags(t, item, err))
         return false;
@@ -223,7 +226,7 @@ static bool read_token(lt_added *added, const lt_json *item, const lt_vocab *mod
         const char *other = lt_vocab_token(model, t->id, &other_size);
         if (other && (other_size != size || memcmp(other, content, size)))
             return lt_json_error(item, err, LT_ERR_FORMAT, "id %d for \"%.60s\" is already that of \"%.60s\"", t->id,
-                                  content, other);
+                                 content, other);
     }
     if (t->id != said)
         lt_log_warning("added token %.60s says that its id is %lld, but it is %d", content, (long long)said, t->id);
@@ -256,10 +259,11 @@ static bool build(lt_added *added, const lt_json *root, lt_error *err)
         int32_t same = lt_vocab_find(&added->index, t->form, t->form_size);
         t->skipped = same >= 0 && added->tokens[same].special;
         if (added->by_id[t->id] >= 0)
-            return lt_json_error(root, err, LT_ERR_FORMAT, "added tokens \"%.60s\" and \"%.60s\" both have id %d", t->content,
-                                  added->tokens[added->by_id[t->id]].content, t->id);
+            return lt_json_error(root, err, LT_ERR_FORMAT, "added tokens \"%.60s\" and \"%.60s\" both have id %d",
+                                 t->content, added->tokens[added->by_id[t->id]].content, t->id);
         added->by_id[t->id] = (int32_t)i;
-        if (t->form_size && !trie_add(t->normalized ? &added->normal : &added->raw, t->form, t->form_size, (int32_t)i, err))
+        if (t->form_size &&
+            !trie_add(t->normalized ? &added->normal : &added->raw, t->form, t->form_size, (int32_t)i, err))
             return false;
     }
     return true;

@@ -12,8 +12,8 @@
 #include "text/vocab.h"
 
 typedef struct lt_added_token {
-    char *content;       /* as the file has it */
-    char *form;          /* its normal form when `normalized`, else its content; what the text is searched for */
+    char *content; /* as the file has it */
+    char *form;    /* its normal form when `normalized`, else its content; what the text is searched for */
     size_t content_size, form_size;
     int32_t id;
     bool special;        /* as the file says */
@@ -56,8 +56,8 @@ typedef struct lt_stretches {
     size_t count, capacity;
 } lt_stretches;
 
-/* Reads the member "added_tokens" (may be missing). Ids are given as the reference gives them: that of the model when it
- * has the token, else the next free one; a file that says otherwise is warned about. */
+/* Reads the member "added_tokens" (may be missing). Ids are given as the reference gives them: that of the model when
+ * it has the token, else the next free one; a file that says otherwise is warned about. */
 bool lt_added_open(lt_added *added, const lt_json *root, const lt_vocab *model, const lt_normalizer *normalizer,
                    lt_error *err);
 void lt_added_free(lt_added *added);

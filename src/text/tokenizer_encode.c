@@ -1,5 +1,5 @@
-/* Encoding: added tokens out of the raw text, the rest normalized; added tokens out of the normal form, the rest cut into
- * pieces; pieces to ids; and the frame around all. */
+/* Encoding: added tokens out of the raw text, the rest normalized; added tokens out of the normal form, the rest cut
+ * into pieces; pieces to ids; and the frame around all. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -94,7 +94,8 @@ static bool encode_plain(const lt_tokenizer *t, lt_scratch *s, lt_view view, boo
     return true;
 }
 
-static bool push_added(const lt_tokenizer *t, lt_scratch *s, const lt_view *view, lt_stretch at, bool spans, lt_error *err)
+static bool push_added(const lt_tokenizer *t, lt_scratch *s, const lt_view *view, lt_stretch at, bool spans,
+                       lt_error *err)
 {
     if (at.begin >= at.end) /* a token whose white space an earlier one took; the reference drops what is empty */
         return true;
@@ -103,13 +104,15 @@ static bool push_added(const lt_tokenizer *t, lt_scratch *s, const lt_view *view
 }
 
 /* A stretch of raw text without raw added tokens. */
-static bool encode_stretch(const lt_tokenizer *t, lt_scratch *s, lt_view view, unsigned flags, bool spans, lt_error *err)
+static bool encode_stretch(const lt_tokenizer *t, lt_scratch *s, lt_view view, unsigned flags, bool spans,
+                           lt_error *err)
 {
     if (!lt_normalize(t->normalizer, &s->normalize, &view, err))
         return false;
     if (!t->added.normal.count)
         return encode_plain(t, s, view, spans, err);
-    if (!lt_added_find(&t->added, &t->added.normal, view.text, view.size, flags & LT_ENCODE_SPECIAL_AS_TEXT, &s->normal, err))
+    if (!lt_added_find(&t->added, &t->added.normal, view.text, view.size, flags & LT_ENCODE_SPECIAL_AS_TEXT, &s->normal,
+                       err))
         return false;
     for (size_t i = 0; i < s->normal.count; i++) {
         lt_stretch at = s->normal.data[i];
@@ -147,9 +150,11 @@ static bool encode_text(const lt_tokenizer *t, lt_scratch *s, const char *text, 
 /* Widens a span to whole characters: a token may be a part of one. */
 static lt_span whole_characters(lt_span span, const char *text, size_t size)
 {
-    for (int i = 0; i < 3 && span.begin < span.end && ((unsigned char)text[span.begin] & 0xC0) == 0x80 && span.begin; i++)
+    for (int i = 0; i < 3 && span.begin < span.end && ((unsigned char)text[span.begin] & 0xC0) == 0x80 && span.begin;
+         i++)
         span.begin--;
-    for (int i = 0; i < 3 && span.begin < span.end && span.end < size && ((unsigned char)text[span.end] & 0xC0) == 0x80; i++)
+    for (int i = 0; i < 3 && span.begin < span.end && span.end < size && ((unsigned char)text[span.end] & 0xC0) == 0x80;
+         i++)
         span.end++;
     return span;
 }
@@ -205,7 +210,8 @@ bool lt_tokenizer_encode_spans(const lt_tokenizer *t, const char *text, size_t s
     return ok;
 }
 
-bool lt_tokenizer_encode(const lt_tokenizer *t, const char *text, size_t size, unsigned flags, lt_ids *ids, lt_error *err)
+bool lt_tokenizer_encode(const lt_tokenizer *t, const char *text, size_t size, unsigned flags, lt_ids *ids,
+                         lt_error *err)
 {
     return lt_tokenizer_encode_spans(t, text, size, flags, ids, NULL, err);
 }

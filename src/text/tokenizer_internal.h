@@ -30,8 +30,8 @@ typedef struct lt_scratch {
     lt_normalize_scratch normalize;
     lt_pretokenize_scratch pretokenize;
     lt_token_model_scratch model;
-    lt_tokens tokens;        /* the result, before the frame */
-    lt_spans spans;          /* of the tokens, when they are wanted */
+    lt_tokens tokens; /* the result, before the frame */
+    lt_spans spans;   /* of the tokens, when they are wanted */
 } lt_scratch;
 
 struct lt_tokenizer {
@@ -65,8 +65,8 @@ bool lt_tokenizer_config_add_tokens(const lt_tokenizer_config *config, json_t *r
 /* Fills named, special_ids, stop_ids and, where add_bos_token or add_eos_token are given, frame. */
 bool lt_tokenizer_config_apply(const lt_tokenizer_config *config, lt_tokenizer *tokenizer, lt_error *err);
 
-/* tokenizer_layout.c: the tokenizer.json that an older layout of files amounts to, and the name of its main file. The caller
- * owns the reference; NULL on failure, also when the folder has no such files. */
+/* tokenizer_layout.c: the tokenizer.json that an older layout of files amounts to, and the name of its main file. The
+ * caller owns the reference; NULL on failure, also when the folder has no such files. */
 json_t *lt_tokenizer_layout_load(const char *folder, const lt_tokenizer_config *config, char path[4096], lt_error *err);
 
 #endif

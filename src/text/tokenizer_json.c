@@ -8,8 +8,8 @@
 
 enum {
     MAX_FILE_BYTES = 512 << 20,
-    /* A parsed value weighs up to 150 bytes, so the number of values is what bounds memory. The greatest vocabularies in
-     * use have a quarter of a million entries and half a million merges, two million values. */
+    /* A parsed value weighs up to 150 bytes, so the number of values is what bounds memory. The greatest vocabularies
+     * in use have a quarter of a million entries and half a million merges, two million values. */
     MAX_VALUES = 12 << 20,
 };
 
@@ -39,7 +39,8 @@ static size_t read_some(void *buffer, size_t size, void *data)
         r->values += c == ',' || c == '[' || c == '{';
     }
     if (r->values > MAX_VALUES) {
-        lt_error_set(r->err, LT_ERR_FORMAT, "%s: has more than %d values, too many for a tokenizer", r->path, MAX_VALUES);
+        lt_error_set(r->err, LT_ERR_FORMAT, "%s: has more than %d values, too many for a tokenizer", r->path,
+                     MAX_VALUES);
         r->failed = true;
         return (size_t)-1;
     }

@@ -9,8 +9,8 @@
 
 enum { MAX_MERGES_BYTES = 64 << 20 };
 
-/* The steps around a BPE model of vocab.json and merges.txt, which these files do not give: they are part of the class that
- * tokenizer_config.json names. */
+/* The steps around a BPE model of vocab.json and merges.txt, which these files do not give: they are part of the class
+ * that tokenizer_config.json names. */
 static const struct {
     const char *class_name;
     const char *parts; /* JSON; %s is true or false, add_prefix_space */
@@ -19,7 +19,8 @@ static const struct {
                       "\"decoder\":{\"type\":\"ByteLevel\"}}"},
     {"Qwen2Tokenizer",
      "{\"normalizer\":{\"type\":\"NFC\"},\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":["
-     "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?\\\\p{L}+|"
+     "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?\\\\p{L}+"
+     "|"
      "\\\\p{N}| ?[^\\\\s\\\\p{L}\\\\p{N}]+[\\\\r\\\\n]*|\\\\s*[\\\\r\\\\n]+|\\\\s+(?!\\\\S)|\\\\s+\"},"
      "\"behavior\":\"Isolated\",\"invert\":false},"
      "{\"type\":\"ByteLevel\",\"add_prefix_space\":%s,\"use_regex\":false}]},\"decoder\":{\"type\":\"ByteLevel\"}}"},
@@ -32,7 +33,8 @@ static bool read_merges(const char *path, json_t *list, lt_error *err)
     size_t size = 0, line = 0, bad;
     if (!lt_file_read(path, MAX_MERGES_BYTES, &text, &size, err))
         return false;
-    bool ok = lt_utf8_valid(text, size, &bad) || lt_error_set(err, LT_ERR_FORMAT, "%s: byte %zu is not UTF-8", path, bad);
+    bool ok =
+        lt_utf8_valid(text, size, &bad) || lt_error_set(err, LT_ERR_FORMAT, "%s: byte %zu is not UTF-8", path, bad);
     for (char *at = text; ok && at < text + size; line++) {
         char *end = memchr(at, '\n', size - (size_t)(at - text)), *next = end ? end + 1 : text + size;
         end = end ? end : text + size;
@@ -72,7 +74,7 @@ static bool class_parts(const lt_tokenizer_config *config, json_t **parts, lt_er
             return *parts || lt_error_set(err, LT_ERR_MEMORY, "out of memory for a tokenizer");
         }
     return lt_json_error(&root, err, LT_ERR_UNSUPPORTED,
-                          "lathe does not know how \"%.60s\" cuts a text; a tokenizer.json would say", name);
+                         "lathe does not know how \"%.60s\" cuts a text; a tokenizer.json would say", name);
 }
 
 /* vocab.json and merges.txt. */
@@ -112,8 +114,8 @@ json_t *lt_tokenizer_layout_load(const char *folder, const lt_tokenizer_config *
             continue;
         if (layouts[i].load)
             return layouts[i].load(folder, config, path, err);
-        lt_error_set(err, LT_ERR_UNSUPPORTED, "%s: lathe does not read this kind of tokenizer; it needs a tokenizer.json",
-                     path);
+        lt_error_set(err, LT_ERR_UNSUPPORTED,
+                     "%s: lathe does not read this kind of tokenizer; it needs a tokenizer.json", path);
         return NULL;
     }
     lt_error_set(err, LT_ERR_IO, "%s: has no tokenizer.json", folder);

@@ -23,14 +23,35 @@ bool lt_unicode_is_space(uint32_t c)
            c == 0x202F || c == 0x205F || c == 0x3000;
 }
 
-bool lt_unicode_is_word(uint32_t c) { return in_ranges(lt_unicode_words, lt_unicode_words_count, c); }
-bool lt_unicode_is_numeric(uint32_t c) { return in_ranges(lt_unicode_numerics, lt_unicode_numerics_count, c); }
-bool lt_unicode_is_control(uint32_t c) { return in_ranges(lt_unicode_controls, lt_unicode_controls_count, c); }
-bool lt_unicode_is_nonspacing(uint32_t c) { return in_ranges(lt_unicode_nonspacings, lt_unicode_nonspacings_count, c); }
-bool lt_unicode_is_mark(uint32_t c) { return in_ranges(lt_unicode_marks, lt_unicode_marks_count, c); }
-bool lt_unicode_is_inert(uint32_t c) { return in_ranges(lt_unicode_inerts, lt_unicode_inerts_count, c); }
+bool lt_unicode_is_word(uint32_t c)
+{
+    return in_ranges(lt_unicode_words, lt_unicode_words_count, c);
+}
+bool lt_unicode_is_numeric(uint32_t c)
+{
+    return in_ranges(lt_unicode_numerics, lt_unicode_numerics_count, c);
+}
+bool lt_unicode_is_control(uint32_t c)
+{
+    return in_ranges(lt_unicode_controls, lt_unicode_controls_count, c);
+}
+bool lt_unicode_is_nonspacing(uint32_t c)
+{
+    return in_ranges(lt_unicode_nonspacings, lt_unicode_nonspacings_count, c);
+}
+bool lt_unicode_is_mark(uint32_t c)
+{
+    return in_ranges(lt_unicode_marks, lt_unicode_marks_count, c);
+}
+bool lt_unicode_is_inert(uint32_t c)
+{
+    return in_ranges(lt_unicode_inerts, lt_unicode_inerts_count, c);
+}
 
-bool lt_unicode_is_new_extend(uint32_t c) { return in_ranges(lt_unicode_extends, lt_unicode_extends_count, c); }
+bool lt_unicode_is_new_extend(uint32_t c)
+{
+    return in_ranges(lt_unicode_extends, lt_unicode_extends_count, c);
+}
 
 bool lt_unicode_is_punctuation(uint32_t c)
 {
@@ -82,8 +103,8 @@ uint32_t lt_unicode_stand_in(uint32_t c)
 
 bool lt_unicode_needs_stand_in(const char *text, uint64_t size)
 {
-    /* The leading bytes of the code points in the table: U+0800..3FFF, A000..AFFF and those above U+FFFF. The ideographs
-     * and most of Hangul stay outside. */
+    /* The leading bytes of the code points in the table: U+0800..3FFF, A000..AFFF and those above U+FFFF. The
+     * ideographs and most of Hangul stay outside. */
     for (uint64_t i = 0; i < size; i++) {
         unsigned char b = (unsigned char)text[i];
         if (b >= 0xE0 && (b <= 0xE3 || b == 0xEA || b >= 0xF0))

@@ -41,8 +41,8 @@ typedef struct lt_unicode_stand_in_row {
     uint32_t first, last, stand_in;
 } lt_unicode_stand_in_row;
 
-#define LT_UNICODE_TABLE(type, name) \
-    extern const type name[];        \
+#define LT_UNICODE_TABLE(type, name)                                                                                   \
+    extern const type name[];                                                                                          \
     extern const int name##_count
 LT_UNICODE_TABLE(lt_unicode_range, lt_unicode_words);
 LT_UNICODE_TABLE(lt_unicode_range, lt_unicode_numerics);

@@ -31,7 +31,7 @@ typedef struct unigram {
 typedef struct best {
     double score;
     int32_t id;
-    uint32_t begin; /* UINT32_MAX: there is no way */
+    uint32_t begin;  /* UINT32_MAX: there is no way */
     int32_t next_id; /* once the best way is known: its token from this place, and where that ends */
     uint32_t next_end;
 } best;
@@ -122,7 +122,8 @@ static bool read_tokens(unigram *u, const lt_json *at, lt_error *err)
     if (!lt_json_need_array(at, "vocab", &list, &count, err) || !lt_vocab_init(&u->model.vocab, count, err))
         return false;
     if (count == 0 || count > LT_VOCAB_MAX_ID)
-        return lt_json_error(&list, err, LT_ERR_FORMAT, "expected from 1 to %d tokens, found %zu", LT_VOCAB_MAX_ID, count);
+        return lt_json_error(&list, err, LT_ERR_FORMAT, "expected from 1 to %d tokens, found %zu", LT_VOCAB_MAX_ID,
+                             count);
     u->scores = malloc(count * sizeof *u->scores);
     if (!u->scores)
         return lt_error_set(err, LT_ERR_MEMORY, "out of memory for %zu tokens", count);
@@ -195,7 +196,8 @@ static bool find_paths(const unigram *u, best *paths, const char *piece, size_t 
     return true;
 }
 
-/* Appends the tokens of a run of unknown characters: the run may be a token that no path took, or is spelled in bytes. */
+/* Appends the tokens of a run of unknown characters: the run may be a token that no path took, or is spelled in bytes.
+ */
 static bool put_unknown(const unigram *u, const char *run, size_t size, lt_tokens *out, lt_error *err)
 {
     int32_t id = lt_vocab_find(&u->model.vocab, run, size);
@@ -210,8 +212,8 @@ static bool put_unknown(const unigram *u, const char *run, size_t size, lt_token
     return true;
 }
 
-static bool unigram_encode(const lt_token_model *model, lt_token_model_scratch *s, const char *piece, size_t size, bool bytes,
-                           lt_tokens *out, lt_error *err)
+static bool unigram_encode(const lt_token_model *model, lt_token_model_scratch *s, const char *piece, size_t size,
+                           bool bytes, lt_tokens *out, lt_error *err)
 {
     (void)bytes;
     const unigram *u = (const unigram *)model;

@@ -22,8 +22,8 @@ typedef struct lt_vocab {
     lt_textbuf bytes;
     lt_vocab_entry *entries; /* by id, [0, end) */
     size_t entries_capacity;
-    int32_t end;   /* one more than the greatest id */
-    int32_t count; /* tokens */
+    int32_t end;    /* one more than the greatest id */
+    int32_t count;  /* tokens */
     int32_t *slots; /* open addressing, -1 empty, else an id */
     uint32_t mask;
     uint64_t seed; /* random, so that no file can choose tokens that collide */

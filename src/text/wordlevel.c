@@ -26,8 +26,8 @@ static bool wordlevel_open(lt_token_model **out, const lt_json *at, lt_error *er
     return true;
 }
 
-static bool wordlevel_encode(const lt_token_model *model, lt_token_model_scratch *s, const char *piece, size_t size, bool bytes,
-                             lt_tokens *out, lt_error *err)
+static bool wordlevel_encode(const lt_token_model *model, lt_token_model_scratch *s, const char *piece, size_t size,
+                             bool bytes, lt_tokens *out, lt_error *err)
 {
     (void)s;
     (void)bytes;

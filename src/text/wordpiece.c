@@ -1,4 +1,5 @@
-/* WordPiece: from the left, always the longest token that fits; a word with a part that none fits is unknown as a whole. */
+/* WordPiece: from the left, always the longest token that fits; a word with a part that none fits is unknown as a
+ * whole. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,8 +60,8 @@ static size_t count_chars(const char *text, size_t size)
     return n;
 }
 
-static bool wordpiece_encode(const lt_token_model *model, lt_token_model_scratch *s, const char *piece, size_t size, bool bytes,
-                             lt_tokens *out, lt_error *err)
+static bool wordpiece_encode(const lt_token_model *model, lt_token_model_scratch *s, const char *piece, size_t size,
+                             bool bytes, lt_tokens *out, lt_error *err)
 {
     (void)bytes;
     const wordpiece *w = (const wordpiece *)model;

@@ -1,6 +1,6 @@
-/* A tokenizer from a stranger, and texts for it. The input is a tokenizer.json up to its first NUL, behind it a text. An
- * input that begins with a digit takes one of the tokenizers below instead, so that texts are tried without having to come
- * by a valid file. Whatever opens must encode and decode, and keep its promises. */
+/* A tokenizer from a stranger, and texts for it. The input is a tokenizer.json up to its first NUL, behind it a text.
+ * An input that begins with a digit takes one of the tokenizers below instead, so that texts are tried without having
+ * to come by a valid file. Whatever opens must encode and decode, and keep its promises. */
 #include <assert.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -20,15 +20,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static const char *const parts[] = {
     "\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false},\"decoder\":{\"type\":\"ByteLevel\"}",
     "\"normalizer\":{\"type\":\"NFC\"},\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\","
-    "\"pattern\":{\"Regex\":\"(?i:'s|'t)|[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?\\\\p{L}+|\\\\p{N}{1,3}| ?[^\\\\s\\\\p{L}\\\\p{N}]+[\\\\r\\\\n]*|"
+    "\"pattern\":{\"Regex\":\"(?i:'s|'t)|[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?\\\\p{L}+|\\\\p{N}{1,3}| "
+    "?[^\\\\s\\\\p{L}\\\\p{N}]+[\\\\r\\\\n]*|"
     "\\\\s*[\\\\r\\\\n]+|\\\\s+(?!\\\\S)|\\\\s+\"},\"behavior\":\"Isolated\",\"invert\":false},{\"type\":\"ByteLevel\","
     "\"add_prefix_space\":true,\"use_regex\":false}]},\"decoder\":{\"type\":\"ByteLevel\"}",
-    "\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"Strip\",\"strip_left\":true,\"strip_right\":false},"
+    "\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"Strip\",\"strip_left\":true,\"strip_right\":"
+    "false},"
     "{\"type\":\"NFKD\"},{\"type\":\"Prepend\",\"prepend\":\"▁\"},{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},"
-    "\"content\":\"▁\"}]},\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"▁\",\"prepend_scheme\":\"first\"},"
-    "\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Replace\",\"pattern\":{\"String\":\"▁\"},\"content\":\" \"},"
+    "\"content\":\"▁\"}]},\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"▁\",\"prepend_scheme\":\"first\"}"
+    ","
+    "\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Replace\",\"pattern\":{\"String\":\"▁\"},\"content\":"
+    "\" \"},"
     "{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"},{\"type\":\"Strip\",\"content\":\" \",\"start\":1,\"stop\":1}]}",
-    "\"normalizer\":{\"type\":\"BertNormalizer\",\"clean_text\":true,\"handle_chinese_chars\":true,\"strip_accents\":null,"
+    "\"normalizer\":{\"type\":\"BertNormalizer\",\"clean_text\":true,\"handle_chinese_chars\":true,\"strip_accents\":"
+    "null,"
     "\"lowercase\":true},\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"},\"decoder\":{\"type\":\"WordPiece\","
     "\"prefix\":\"##\",\"cleanup\":true}",
 };
@@ -40,10 +45,13 @@ static char *make_json(int which)
     char *text = NULL;
     size_t size;
     FILE *out = open_memstream(&text, &size);
-    fprintf(out, "{\"added_tokens\":[{\"id\":0,\"content\":\"<s>\"," FLAGS "},{\"id\":1,\"content\":\" </S>\"," FLAGS "}],",
+    fprintf(out,
+            "{\"added_tokens\":[{\"id\":0,\"content\":\"<s>\"," FLAGS "},{\"id\":1,\"content\":\" </S>\"," FLAGS "}],",
             "true", "true", "false", "false", "false", "true");
-    fprintf(out, "%s,\"model\":{\"type\":\"BPE\",\"unk_token\":\"?\",\"fuse_unk\":%s,\"byte_fallback\":%s,\"vocab\":{\"<s>\":0",
-            parts[which], which % 2 ? "true" : "false", which < 2 ? "false" : "true");
+    fprintf(
+        out,
+        "%s,\"model\":{\"type\":\"BPE\",\"unk_token\":\"?\",\"fuse_unk\":%s,\"byte_fallback\":%s,\"vocab\":{\"<s>\":0",
+        parts[which], which % 2 ? "true" : "false", which < 2 ? "false" : "true");
     int id = 1;
     for (uint32_t c = 33; c < 0x144; c++)
         if (c != '"' && c != '\\' && c != 0x7F) {
@@ -142,7 +150,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t json_size = end ? (size_t)(end - data) : size;
     lt_tokenizer *t = open_json(data, json_size);
     if (t) {
-        check_encoding(t, end ? (const char *)end + 1 : "a b\xC3\xA9 1", end ? size - json_size - 1 : 7, LT_ENCODE_ADD_SPECIAL);
+        check_encoding(t, end ? (const char *)end + 1 : "a b\xC3\xA9 1", end ? size - json_size - 1 : 7,
+                       LT_ENCODE_ADD_SPECIAL);
         lt_tokenizer_close(t);
     }
     return 0;

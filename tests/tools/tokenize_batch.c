@@ -2,9 +2,9 @@
  *
  *   tokenize_batch encode|encode-special|encode-text|spans|decode|decode-skip|stream|time MODEL
  *
- * encode…: texts on stdin, each ended by a NUL (a text holds the byte sequence C0 80 where it means a NUL); prints their
- * ids, one line each. spans: begin:end of each id. decode…, stream: lines of ids on stdin; prints the texts, each ended by a
- * NUL, in the same spelling. time: one text on stdin; prints the megabytes per second of encoding it. */
+ * encode…: texts on stdin, each ended by a NUL (a text holds the byte sequence C0 80 where it means a NUL); prints
+ * their ids, one line each. spans: begin:end of each id. decode…, stream: lines of ids on stdin; prints the texts, each
+ * ended by a NUL, in the same spelling. time: one text on stdin; prints the megabytes per second of encoding it. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -152,7 +152,8 @@ int main(int argc, char **argv)
     lt_error err;
     lt_tokenizer *t;
     if (argc != 3) {
-        fprintf(stderr, "usage: tokenize_batch encode|encode-special|encode-text|spans|decode|decode-skip|stream|time MODEL\n");
+        fprintf(stderr,
+                "usage: tokenize_batch encode|encode-special|encode-text|spans|decode|decode-skip|stream|time MODEL\n");
         return 2;
     }
     const char *what = argv[1];

@@ -8,15 +8,18 @@
 
 /* A SentencePiece-like model: spaces are "▁", unknown characters are spelled in bytes or are <unk>. */
 static const char spm[] =
-    "{\"version\":\"1.0\",\"added_tokens\":[{\"id\":0,\"content\":\"<unk>\"," FLAGS "},{\"id\":1,\"content\":\"<s>\"," FLAGS "}],"
+    "{\"version\":\"1.0\",\"added_tokens\":[{\"id\":0,\"content\":\"<unk>\"," FLAGS
+    "},{\"id\":1,\"content\":\"<s>\"," FLAGS "}],"
     "\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"Prepend\",\"prepend\":\"▁\"},"
     "{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},\"content\":\"▁\"}]},"
     "\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":\"<s>\",\"type_id\":0}},"
     "{\"Sequence\":{\"id\":\"A\",\"type_id\":0}}],\"pair\":[],\"special_tokens\":{\"<s>\":{\"id\":\"<s>\",\"ids\":[1],"
     "\"tokens\":[\"<s>\"]}}},"
-    "\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Replace\",\"pattern\":{\"String\":\"▁\"},\"content\":\" \"},"
+    "\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Replace\",\"pattern\":{\"String\":\"▁\"},\"content\":"
+    "\" \"},"
     "{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"},{\"type\":\"Strip\",\"content\":\" \",\"start\":1,\"stop\":0}]},"
-    "\"model\":{\"type\":\"BPE\",\"unk_token\":\"<unk>\",\"fuse_unk\":true,\"byte_fallback\":true,\"vocab\":{\"<unk>\":0,"
+    "\"model\":{\"type\":\"BPE\",\"unk_token\":\"<unk>\",\"fuse_unk\":true,\"byte_fallback\":true,\"vocab\":{\"<unk>\":"
+    "0,"
     "\"<s>\":1,\"<0xC3>\":2,\"<0xA9>\":3,\"▁\":4,\"a\":5,\"b\":6,\"ab\":7,\"▁ab\":8,\"▁▁\":9},"
     "\"merges\":[\"a b\",\"▁ ab\",\"▁ ▁\"]}}";
 
@@ -89,11 +92,15 @@ Test(tokenizer, a_stream_holds_back_half_a_character)
 Test(tokenizer, bytes_that_are_not_utf8_are_replaced_as_python_replaces_them)
 {
     /* Python's bytes.decode("utf-8", "replace"), then ids of a model that has U+FFFD. */
-    static const char json[] = "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"\uFFFD\":1,\"é\":2,\"\\u0001\":3},\"merges\":[]}}";
+    static const char json[] =
+        "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"\uFFFD\":1,\"é\":2,\"\\u0001\":3},\"merges\":[]}}";
     lt_tokenizer *t = fixture_open(json);
     fixture_expect(t, "a\xFF\xC3\xA9", 4, 0, "0 1 2");
     fixture_expect(t, "a\xC3", 2, 0, "0 1");
-    fixture_expect(t, "\xF0\x9F\x98" "a\x80\x80", 6, 0, "1 0 1 1");
+    fixture_expect(t,
+                   "\xF0\x9F\x98"
+                   "a\x80\x80",
+                   6, 0, "1 0 1 1");
     fixture_expect(t, "\xE2\x28\xA1", 3, 0, "1 1");
     fixture_expect(t, "\xED\xA0\x80", 3, 0, "1 1 1");
     fixture_expect(t, "\xC0\x80\xF5", 3, 0, "1 1 1");
@@ -111,8 +118,8 @@ Test(tokenizer, spans_are_the_bytes_that_tokens_stand_for)
     cr_assert(lt_tokenizer_encode_spans(t, text, sizeof text - 1, LT_ENCODE_ADD_SPECIAL, &ids, &spans, &err));
     cr_assert(spans.count == ids.count && spans.count == sizeof want / sizeof *want);
     for (size_t i = 0; i < spans.count; i++)
-        cr_expect(spans.data[i].begin == want[i].begin && spans.data[i].end == want[i].end, "token %zu spans %zu to %zu", i,
-                  spans.data[i].begin, spans.data[i].end);
+        cr_expect(spans.data[i].begin == want[i].begin && spans.data[i].end == want[i].end,
+                  "token %zu spans %zu to %zu", i, spans.data[i].begin, spans.data[i].end);
     lt_ids_free(&ids);
     lt_spans_free(&spans);
     lt_tokenizer_close(t);
@@ -135,7 +142,8 @@ Test(tokenizer, tokens_and_ids_name_one_another)
     lt_tokenizer_close(t);
 }
 
-/* a^n and (ab)^n merge pair by pair; a word of 300,000 characters must take no longer than its length times a little. */
+/* a^n and (ab)^n merge pair by pair; a word of 300,000 characters must take no longer than its length times a little.
+ */
 Test(tokenizer, a_long_word_is_encoded_in_time, .timeout = 20)
 {
     static const char json[] =

@@ -57,8 +57,8 @@ static void check_text(json_t *item, json_t *row, const char *text, size_t size,
     if (!want)
         want = json_object_get(row, "decoded");
     bool same = json_string_length(want) == size && !memcmp(json_string_value(want), text, size);
-    cr_expect(same, "%s: %s of \"%s\"%s: expected \"%s\", got \"%s\"", json_string_value(json_object_get(item, "name")), key,
-              json_string_value(json_object_get(row, "text")), how, json_string_value(want), text);
+    cr_expect(same, "%s: %s of \"%s\"%s: expected \"%s\", got \"%s\"", json_string_value(json_object_get(item, "name")),
+              key, json_string_value(json_object_get(row, "text")), how, json_string_value(want), text);
 }
 
 static void encode(const lt_tokenizer *t, json_t *row, unsigned flags, lt_ids *ids)
@@ -66,7 +66,8 @@ static void encode(const lt_tokenizer *t, json_t *row, unsigned flags, lt_ids *i
     lt_error err;
     json_t *text = json_object_get(row, "text");
     ids->count = 0;
-    cr_assert(lt_tokenizer_encode(t, json_string_value(text), json_string_length(text), flags, ids, &err), "%s", err.message);
+    cr_assert(lt_tokenizer_encode(t, json_string_value(text), json_string_length(text), flags, ids, &err), "%s",
+              err.message);
 }
 
 static void each_row(void (*check)(const lt_tokenizer *t, json_t *item, json_t *row))
@@ -96,7 +97,10 @@ static void check_encoding(const lt_tokenizer *t, json_t *item, json_t *row)
     lt_ids_free(&ids);
 }
 
-Test(tokenizer_cases, ids_are_those_of_the_reference) { each_row(check_encoding); }
+Test(tokenizer_cases, ids_are_those_of_the_reference)
+{
+    each_row(check_encoding);
+}
 
 static void check_decoding(const lt_tokenizer *t, json_t *item, json_t *row)
 {
@@ -115,7 +119,10 @@ static void check_decoding(const lt_tokenizer *t, json_t *item, json_t *row)
     lt_ids_free(&ids);
 }
 
-Test(tokenizer_cases, decoded_text_is_that_of_the_reference) { each_row(check_decoding); }
+Test(tokenizer_cases, decoded_text_is_that_of_the_reference)
+{
+    each_row(check_decoding);
+}
 
 static void check_stream(const lt_tokenizer *t, json_t *item, json_t *row)
 {
@@ -141,7 +148,10 @@ static void check_stream(const lt_tokenizer *t, json_t *item, json_t *row)
     lt_ids_free(&ids);
 }
 
-Test(tokenizer_cases, a_stream_gives_the_text_of_a_whole_decode) { each_row(check_stream); }
+Test(tokenizer_cases, a_stream_gives_the_text_of_a_whole_decode)
+{
+    each_row(check_stream);
+}
 
 static void check_spans(const lt_tokenizer *t, json_t *item, json_t *row)
 {
@@ -156,12 +166,16 @@ static void check_spans(const lt_tokenizer *t, json_t *item, json_t *row)
     cr_assert_eq(spans.count, ids.count);
     for (size_t i = 0; i < spans.count; i++) {
         lt_span s = spans.data[i];
-        cr_expect(s.begin <= s.end && s.end <= size && s.begin >= last.begin && s.end >= last.end, "%s: token %zu of \"%s\" spans %zu to %zu",
-                  json_string_value(json_object_get(item, "name")), i, json_string_value(text), s.begin, s.end);
+        cr_expect(s.begin <= s.end && s.end <= size && s.begin >= last.begin && s.end >= last.end,
+                  "%s: token %zu of \"%s\" spans %zu to %zu", json_string_value(json_object_get(item, "name")), i,
+                  json_string_value(text), s.begin, s.end);
         last = s;
     }
     lt_ids_free(&ids);
     lt_spans_free(&spans);
 }
 
-Test(tokenizer_cases, spans_lie_in_the_text_and_in_order) { each_row(check_spans); }
+Test(tokenizer_cases, spans_lie_in_the_text_and_in_order)
+{
+    each_row(check_spans);
+}

@@ -2,9 +2,10 @@
 #include "tokenizer_fixture.h"
 
 #define FLAGS "\"single_word\":false,\"lstrip\":false,\"rstrip\":false,\"normalized\":false"
-static const char plain[] = "{\"added_tokens\":[{\"id\":3,\"content\":\"<end>\",\"special\":true," FLAGS "}],\"post_processor\":"
-                            "{\"type\":\"BertProcessing\",\"cls\":[\"a\",0],\"sep\":[\"b\",1]},"
-                            "\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":2},\"merges\":[\"a b\"]}}";
+static const char plain[] =
+    "{\"added_tokens\":[{\"id\":3,\"content\":\"<end>\",\"special\":true," FLAGS "}],\"post_processor\":"
+    "{\"type\":\"BertProcessing\",\"cls\":[\"a\",0],\"sep\":[\"b\",1]},"
+    "\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":2},\"merges\":[\"a b\"]}}";
 
 static lt_tokenizer *open_folder(const char *folder)
 {
@@ -28,9 +29,10 @@ Test(tokenizer_folder, special_tokens_are_named_by_the_files_beside)
     const int32_t *stop;
     const char *name;
     fixture_write(folder, "tokenizer.json", plain);
-    fixture_write(folder, "tokenizer_config.json",
-                  "{\"bos_token\":{\"content\":\"a\",\"__type\":\"AddedToken\"},\"eos_token\":\"<end>\",\"pad_token\":null,"
-                  "\"model_max_length\":1000000000000000019884624838656,\"extra_special_tokens\":{\"image_token\":\"<img>\"}}");
+    fixture_write(
+        folder, "tokenizer_config.json",
+        "{\"bos_token\":{\"content\":\"a\",\"__type\":\"AddedToken\"},\"eos_token\":\"<end>\",\"pad_token\":null,"
+        "\"model_max_length\":1000000000000000019884624838656,\"extra_special_tokens\":{\"image_token\":\"<img>\"}}");
     fixture_write(folder, "special_tokens_map.json", "{\"pad_token\":\"b\",\"eos_token\":\"a\"}");
     fixture_write(folder, "generation_config.json", "{\"eos_token_id\":[3,1,77],\"bos_token_id\":2}");
     lt_tokenizer *t = open_folder(folder);
@@ -74,7 +76,8 @@ Test(tokenizer_folder, add_bos_token_decides_what_goes_before_a_text)
     lt_tokenizer *t = open_folder(folder);
     fixture_expect(t, "ab", 2, LT_ENCODE_ADD_SPECIAL, "0 2 1");
     lt_tokenizer_close(t);
-    fixture_write(folder, "tokenizer_config.json", "{\"bos_token\":\"<end>\",\"add_bos_token\":true,\"add_eos_token\":false}");
+    fixture_write(folder, "tokenizer_config.json",
+                  "{\"bos_token\":\"<end>\",\"add_bos_token\":true,\"add_eos_token\":false}");
     t = open_folder(folder);
     fixture_expect(t, "ab", 2, LT_ENCODE_ADD_SPECIAL, "3 2");
     fixture_expect(t, "ab", 2, 0, "2");
@@ -87,7 +90,8 @@ Test(tokenizer_folder, tokens_that_only_the_config_knows_are_added)
     char *folder = fixture_folder();
     fixture_write(folder, "tokenizer.json", plain);
     fixture_write(folder, "tokenizer_config.json",
-                  "{\"added_tokens_decoder\":{\"5\":{\"content\":\"<late>\",\"special\":true," FLAGS "},\"3\":{\"content\":\"<end>\"},"
+                  "{\"added_tokens_decoder\":{\"5\":{\"content\":\"<late>\",\"special\":true," FLAGS
+                  "},\"3\":{\"content\":\"<end>\"},"
                   "\"4\":{\"content\":\"<pad>\",\"special\":true," FLAGS "}}}");
     lt_tokenizer *t = open_folder(folder);
     fixture_expect(t, "ab<late><end><pad>", 18, 0, "2 5 3 4");
@@ -103,15 +107,18 @@ Test(tokenizer_folder, vocab_and_merges_files_make_a_tokenizer)
     char *folder = fixture_folder(), *vocab = NULL;
     size_t size;
     FILE *out = open_memstream(&vocab, &size);
-    fprintf(out, "{\"h\":0,\"e\":1,\"l\":2,\"o\":3,\"he\":4,\"ll\":5,\"llo\":6,\"Ġ\":7,\"Ċ\":8,\"1\":9,\"2\":10,\"Ġhe\":11,\"Ã\":12,\"©\":13}");
+    fprintf(out, "{\"h\":0,\"e\":1,\"l\":2,\"o\":3,\"he\":4,\"ll\":5,\"llo\":6,\"Ġ\":7,\"Ċ\":8,\"1\":9,\"2\":10,"
+                 "\"Ġhe\":11,\"Ã\":12,\"©\":13}");
     fclose(out);
     fixture_write(folder, "vocab.json", vocab);
     fixture_write(folder, "merges.txt", "#version: 0.2\nh e\r\nl l\nll o\nĠ he\n");
     fixture_write(folder, "tokenizer_config.json",
-                  "{\"tokenizer_class\":\"Qwen2Tokenizer\",\"eos_token\":\"<|end|>\",\"added_tokens_decoder\":{\"14\":{\"content\":\"<|end|>\","
+                  "{\"tokenizer_class\":\"Qwen2Tokenizer\",\"eos_token\":\"<|end|>\",\"added_tokens_decoder\":{\"14\":{"
+                  "\"content\":\"<|end|>\","
                   "\"special\":true," FLAGS "}}}");
     lt_tokenizer *t = open_folder(folder);
-    fixture_expect(t, "hello he12\n<|end|>e\xCC\x81", 21, 0, "4 6 11 9 10 8 14 12 13"); /* NFC makes é of e and U+0301 */
+    fixture_expect(t, "hello he12\n<|end|>e\xCC\x81", 21, 0,
+                   "4 6 11 9 10 8 14 12 13"); /* NFC makes é of e and U+0301 */
     cr_expect_eq(lt_tokenizer_special_id(t, LT_SPECIAL_EOS), 14);
     lt_tokenizer_close(t);
     fixture_write(folder, "tokenizer_config.json", "{\"tokenizer_class\":\"GPT2TokenizerFast\"}");

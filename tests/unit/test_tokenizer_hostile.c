@@ -5,7 +5,9 @@
 #define VOCAB(vocab) "{\"model\":{\"type\":\"BPE\",\"vocab\":" vocab ",\"merges\":[]}}"
 #define MERGES(merges) "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":2},\"merges\":" merges "}}"
 #define WITH(part) "{" part "," BPE "}"
-#define REGEX(source) WITH("\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"" source "\"},\"behavior\":\"Isolated\",\"invert\":false}")
+#define REGEX(source)                                                                                                  \
+    WITH("\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"" source                                      \
+         "\"},\"behavior\":\"Isolated\",\"invert\":false}")
 #define TOKEN(fields) WITH("\"added_tokens\":[{" fields "}]")
 #define FLAGS "\"special\":true,\"single_word\":false,\"lstrip\":false,\"rstrip\":false,\"normalized\":false"
 
@@ -65,18 +67,25 @@ Test(tokenizer_hostile, merges_that_make_no_sense_are_refused)
 Test(tokenizer_hostile, steps_with_bad_fields_are_refused)
 {
     refused(WITH("\"normalizer\":{\"type\":\"Strip\",\"strip_left\":true}"), "normalizer", "'strip_right' is missing");
-    refused(WITH("\"normalizer\":{\"type\":\"Strip\",\"strip_left\":1,\"strip_right\":true}"), "normalizer.strip_left", "expected");
-    refused(WITH("\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"!\"}"), "precompiled_charsmap", "base64");
-    refused(WITH("\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"/////w==\"}"), "precompiled_charsmap", "trie");
-    refused(WITH("\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Digits\"}]}"), "pre_tokenizer.pretokenizers[0]",
-            "'individual_digits' is missing");
-    refused(WITH("\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"ab\"}"), "pre_tokenizer.replacement", "one character");
+    refused(WITH("\"normalizer\":{\"type\":\"Strip\",\"strip_left\":1,\"strip_right\":true}"), "normalizer.strip_left",
+            "expected");
+    refused(WITH("\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"!\"}"), "precompiled_charsmap",
+            "base64");
+    refused(WITH("\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"/////w==\"}"),
+            "precompiled_charsmap", "trie");
+    refused(WITH("\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Digits\"}]}"),
+            "pre_tokenizer.pretokenizers[0]", "'individual_digits' is missing");
+    refused(WITH("\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"ab\"}"), "pre_tokenizer.replacement",
+            "one character");
     refused(WITH("\"pre_tokenizer\":{\"type\":\"FixedLength\",\"length\":0}"), "pre_tokenizer.length", "0");
     refused(WITH("\"decoder\":{\"type\":\"Strip\",\"content\":\"a\",\"start\":-1,\"stop\":0}"), "decoder.start", "-1");
-    refused(WITH("\"post_processor\":{\"type\":\"BertProcessing\",\"cls\":[\"a\",99],\"sep\":[\"b\",1]}"), "post_processor", "99");
-    refused(WITH("\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":\"x\"}}],\"special_tokens\":{}}"),
+    refused(WITH("\"post_processor\":{\"type\":\"BertProcessing\",\"cls\":[\"a\",99],\"sep\":[\"b\",1]}"),
+            "post_processor", "99");
+    refused(WITH("\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":\"x\"}}],"
+                 "\"special_tokens\":{}}"),
             "special_tokens", "'x' is missing");
-    refused(WITH("\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[{\"Sequence\":{\"id\":\"B\"}}],\"special_tokens\":{}}"),
+    refused(WITH("\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[{\"Sequence\":{\"id\":\"B\"}}],"
+                 "\"special_tokens\":{}}"),
             "single[0].Sequence", "\"B\"");
 }
 
@@ -91,7 +100,8 @@ Test(tokenizer_hostile, added_tokens_with_bad_fields_are_refused)
 
 Test(tokenizer_hostile, an_added_token_that_would_take_the_id_of_another_is_refused)
 {
-    refused("{\"added_tokens\":[{\"id\":2,\"content\":\"x\"," FLAGS "}],\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":2},\"merges\":[]}}",
+    refused("{\"added_tokens\":[{\"id\":2,\"content\":\"x\"," FLAGS
+            "}],\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":2},\"merges\":[]}}",
             "added_tokens[0]", "already that of \"b\"");
 }
 
@@ -131,7 +141,8 @@ Test(tokenizer_hostile, nesting_bombs_are_refused)
     refused(sequences, "normalizer", "nested more than");
     free(ends);
     free(sequences);
-    char *groups = repeat("{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"", "(", 5000, "\"},\"behavior\":\"Isolated\",\"invert\":false}," BPE "}");
+    char *groups = repeat("{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"", "(", 5000,
+                          "\"},\"behavior\":\"Isolated\",\"invert\":false}," BPE "}");
     refused(groups, "pattern", "nested groups");
     free(groups);
 }
@@ -159,8 +170,9 @@ Test(tokenizer_hostile, a_pattern_that_explodes_is_an_error_and_not_a_hang)
 
 Test(tokenizer_hostile, replacements_that_blow_up_a_text_are_an_error)
 {
-    char *doubling = repeat("{\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFC\"}",
-                            ",{\"type\":\"Replace\",\"pattern\":{\"String\":\"a\"},\"content\":\"aa\"}", 60, "]}," BPE "}");
+    char *doubling =
+        repeat("{\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFC\"}",
+               ",{\"type\":\"Replace\",\"pattern\":{\"String\":\"a\"},\"content\":\"aa\"}", 60, "]}," BPE "}");
     gives_up(doubling, "aaaa", "longer than");
     free(doubling);
 }

@@ -28,8 +28,14 @@ static inline void fixture_write(const char *folder, const char *name, const cha
 
 static inline void fixture_remove(char *folder)
 {
-    static const char *const names[] = {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
-                                        "generation_config.json", "config.json", "vocab.json", "merges.txt", "tokenizer.model"};
+    static const char *const names[] = {"tokenizer.json",
+                                        "tokenizer_config.json",
+                                        "special_tokens_map.json",
+                                        "generation_config.json",
+                                        "config.json",
+                                        "vocab.json",
+                                        "merges.txt",
+                                        "tokenizer.model"};
     char path[256];
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         snprintf(path, sizeof path, "%s/%s", folder, names[i]);
@@ -61,7 +67,8 @@ static inline lt_tokenizer *fixture_open(const char *json)
 }
 
 /* Encodes size bytes and expects ids, written with spaces between. */
-static inline void fixture_expect(const lt_tokenizer *t, const char *text, size_t size, unsigned flags, const char *expected)
+static inline void fixture_expect(const lt_tokenizer *t, const char *text, size_t size, unsigned flags,
+                                  const char *expected)
 {
     lt_error err;
     lt_ids ids = {0};
