@@ -211,8 +211,8 @@ def exhaustive():
             yield "{{ (%s)|%s|list }}" % (value, name)
         for name in TESTS:
             yield "{{ (%s) is %s }}" % (value, name)
-        # jinja2 folds constants: a slice of a literal number is undefined there, but an error of any other number.
-        for part in [] if value[0] in "-0123456789" or value in ("no", "none", "true", "t", "nil") else ["0", "-1", "'a'", "1:", ":-1", "::-1", "::2", "1:3", "-2:", "none", "t", "1.5", "x"]:
+        # jinja2 folds constants: a slice of a literal number or dict is undefined there, of any other it is an error.
+        for part in [] if value[0] in "-0123456789{" or value in ("no", "none", "true", "t", "nil") else ["0", "-1", "'a'", "1:", ":-1", "::-1", "::2", "1:3", "-2:", "none", "t", "1.5", "x"]:
             yield "{{ (%s)[%s] }}" % (value, part)
         for method in LIST_METHODS + DICT_METHODS:
             yield "{{ (%s).%s }}" % (value, method)

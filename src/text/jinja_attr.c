@@ -139,7 +139,7 @@ static lt_jv no_attribute(lt_jrun *run, lt_jv value, const char *name, size_t si
 lt_jv lt_jinja_get_attribute(lt_jrun *run, lt_jv value, const char *name)
 {
     size_t size = strlen(name);
-    if (value.type == LT_JV_UNDEFINED)
+    if (value.type == LT_JV_UNDEFINED && strcmp(name, "__class__") != 0) /* every object has a class */
         lt_jinja_raise(run, "%s", value.undefined->message);
     lt_jv found = lt_jinja_find_attribute(run, value, name, size);
     if (found.type != LT_JV_MISSING)
