@@ -6,3 +6,8 @@ test-cli: $(BUILD)/lathe $(BUILD)/tests/cli/helper
 $(BUILD)/tests/cli/helper: tests/cli/helper.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LDLIBS)
+
+## test-cli-asan  the same with the address and undefined-behaviour sanitizers
+.PHONY: test-cli-asan
+test-cli-asan:
+	$(MAKE) BUILD=build-asan SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=undefined' OPT='-O1 -g' test-cli
