@@ -75,6 +75,44 @@ static void index_batch(lt_engine *e, const lt_batch *batch)
     memset(e->has_gradient, 0, (size_t)batch->T);
 }
 
+/* Blocks begin … end - 1 over the stream. */
+static void forward_blocks(lt_engine *e, int64_t begin, int64_t end)
+{
+    lt_model *m = e->model;
+    for (int64_t l = begin; l < end; l++) {
+        if (l + 1 < m->config.L)
+            lt_block_prefetch(&m->blocks[l + 1]);
+        else
+            lt_linear_prefetch(&m->head);
+        bool keep = e->shape.training && l >= e->lowest;
+        lt_block_forward(&e->run, &m->blocks[l], l, keep ? &e->kept[l] : NULL);
+    }
+}
+
+static bool frozen_blocks(lt_engine *e, const lt_batch *batch, const lt_engine_prefix *prefix, lt_error *err)
+{
+    bool have = false;
+    if (!prefix->load(e->run.stream, &have, prefix->context, err))
+        return false;
+    if (have)
+        return true;
+    lt_block_prefetch(&e->model->blocks[0]);
+    if (!lt_embed_forward(&e->model->embed, batch->ids, batch->T, e->run.stream, err))
+        return false;
+    forward_blocks(e, 0, e->lowest);
+    return lt_weights_check(e->model->weights, err) && prefix->store(e->run.stream, prefix->context, err);
+}
+
+bool lt_engine_forward_cached(lt_engine *e, const lt_batch *batch, const lt_engine_prefix *prefix, lt_error *err)
+{
+    assert(batch->T <= e->shape.max_T && e->lowest > 0);
+    index_batch(e, batch);
+    if (!frozen_blocks(e, batch, prefix, err))
+        return false;
+    forward_blocks(e, e->lowest, e->model->config.L);
+    return lt_weights_check(e->model->weights, err);
+}
+
 bool lt_engine_forward(lt_engine *e, const lt_batch *batch, lt_error *err)
 {
     assert(batch->T <= e->shape.max_T);
@@ -83,14 +121,7 @@ bool lt_engine_forward(lt_engine *e, const lt_batch *batch, lt_error *err)
     lt_block_prefetch(&m->blocks[0]);
     if (!lt_embed_forward(&m->embed, batch->ids, batch->T, e->run.stream, err))
         return false;
-    for (int64_t l = 0; l < m->config.L; l++) {
-        if (l + 1 < m->config.L)
-            lt_block_prefetch(&m->blocks[l + 1]);
-        else
-            lt_linear_prefetch(&m->head);
-        bool keep = e->shape.training && l >= e->lowest;
-        lt_block_forward(&e->run, &m->blocks[l], l, keep ? &e->kept[l] : NULL);
-    }
+    forward_blocks(e, 0, m->config.L);
     return lt_weights_check(m->weights, err);
 }
 

@@ -55,6 +55,19 @@ void lt_engine_close(lt_engine *engine);
 /* One forward pass. Gives logp (target_count) f32, and keeps what lt_engine_backward needs when the shape is a training one. */
 bool lt_engine_forward(lt_engine *engine, const lt_batch *batch, lt_error *err);
 
+/* The blocks below the lowest trained one are frozen: the same tokens leave them as the same numbers in every epoch, so those can be
+ * kept outside and given back. */
+typedef struct lt_engine_prefix {
+    /* Fills stream (T,C) f32 as it leaves the frozen blocks; *have false: not known, they are to be computed. */
+    bool (*load)(float *stream, bool *have, void *context, lt_error *err);
+    /* Takes what was computed, and may round it as it will be given back. */
+    bool (*store)(float *stream, void *context, lt_error *err);
+    void *context;
+} lt_engine_prefix;
+
+/* lt_engine_forward, with the frozen blocks through prefix. */
+bool lt_engine_forward_cached(lt_engine *engine, const lt_batch *batch, const lt_engine_prefix *prefix, lt_error *err);
+
 /* The head, after lt_engine_forward. logp (target_count) f32 out. When weight (target_count) f32 is given, the loss is
  * Σ weight · (-logp) and its gradient with respect to the last hidden state is kept for lt_engine_backward; it may be called
  * first without weights (objectives that need log-probabilities to find them) and then again with. entropy may be NULL.
