@@ -25,6 +25,14 @@ const char *const *lt_objective_names(void)
     return names;
 }
 
+int lt_objective_loss_type(const lt_objective *objective, const char *name)
+{
+    for (int i = 0; objective->loss_types && objective->loss_types[i]; i++)
+        if (!strcmp(objective->loss_types[i], name))
+            return i;
+    return -1;
+}
+
 void lt_objective_sums_add(lt_objective_sums *into, const lt_objective_sums *from)
 {
     into->loss.sum += from->loss.sum;

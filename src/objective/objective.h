@@ -3,6 +3,11 @@
  *
  *     weights first   weigh() without logp, one head pass, measure()                        (language modelling, SFT)
  *     logp first      a head pass for logp, weigh(), a second head pass, measure()          (preferences, policy gradients)
+ *     scores          a score head gives numbers per sequence (or per target), weigh() their gradients, measure()
+ *                                                                              (classifiers, reward models, value functions)
+ *
+ * What an objective needs beside that, numbers that were known before the pass, comes in per_target: the reference's
+ * log-probabilities, those of the policy that sampled, advantages.
  *
  * The trainer may cut a step into several passes of whole rows, and then calls for each of them; what a mean is taken
  * over is known for the whole step (step_rows, step_targets), so the cut changes nothing.
@@ -21,6 +26,8 @@ typedef enum lt_row_shape {
     LT_ROW_SEQUENCE, /* one sequence with trained tokens */
     LT_ROW_PAIR,     /* two sequences with the same prompt: chosen, rejected */
     LT_ROW_LABEL,    /* one sequence and a label (value) */
+    LT_ROW_ANSWER,   /* two sequences: a prompt with its answer, rated by value (1 good, 0 bad); and the prompt with
+                      * another row's answer, for which no gradient is wanted (KTO) */
     LT_ROW_SHAPES
 } lt_row_shape;
 
@@ -30,7 +37,27 @@ typedef struct lt_objective_row {
     int64_t first_sequence; /* in this pass */
     int32_t sequences;
     float value;            /* label, margin … ; 0 when the data has none */
+    const float *values;    /* (labels) where a row has several: multi-label and multiple regression; else NULL */
 } lt_objective_row;
+
+/* Numbers for each target that are known before the pass; who runs the pass fills what the objective needs. */
+typedef enum lt_target_array {
+    LT_TARGET_REFERENCE_LOGP, /* log-probability under the reference model */
+    LT_TARGET_OLD_LOGP,       /* … under the policy that sampled the token */
+    LT_TARGET_ADVANTAGE,
+    LT_TARGET_RETURN,         /* what the value function shall predict */
+    LT_TARGET_OLD_VALUE,      /* what it predicted when the token was sampled */
+    LT_TARGET_ARRAYS
+} lt_target_array;
+
+#define LT_TARGET_BIT(array) (1u << (array))
+
+/* Which heads the objective looks through. */
+typedef enum lt_objective_head {
+    LT_HEAD_LM,       /* logp of the targets */
+    LT_HEAD_SCORE,    /* a score head on one token of each sequence; there are no targets */
+    LT_HEAD_LM_VALUE, /* logp, and a score head on the row that predicts each target */
+} lt_objective_head;
 
 /* One pass, as an objective sees it. Everything is borrowed. */
 typedef struct lt_objective_pass {
@@ -41,7 +68,26 @@ typedef struct lt_objective_pass {
     int64_t step_rows, step_targets; /* of the whole step (for an evaluation: of the pass) */
     const float *logp;               /* (target_count); NULL when weigh() comes first */
     float *weight;                   /* (target_count) out of weigh(): gradient of the loss by -logp */
+    const uint8_t *target_kind;      /* (target_count) lt_target_kind; NULL: all are answers */
+    const float *per_target[LT_TARGET_ARRAYS]; /* (target_count) each, or NULL where `needs` does not ask */
+
+    /* With a score head; else NULL and 0. */
+    const float *score;    /* (score_count, labels): of sequence s, or with LT_HEAD_LM_VALUE of target i */
+    float *score_gradient; /* (score_count, labels) out of weigh(): gradient of the loss by score */
+    int64_t score_count;
+    int32_t labels;
 } lt_objective_pass;
+
+/* What a target is: a trained token of the answer, or (where an objective's rows ask for them) one of the prompt. Values of
+ * lt_row.trained. */
+typedef enum lt_target_kind { LT_TARGET_NONE, LT_TARGET_ANSWER, LT_TARGET_PROMPT } lt_target_kind;
+
+/* Targets of sequence s of a row: *first … first + return value - 1. */
+static inline int64_t lt_objective_targets(const lt_objective_pass *pass, const lt_objective_row *row, int32_t s, int64_t *first)
+{
+    *first = pass->sequence_targets[row->first_sequence + s];
+    return pass->sequence_targets[row->first_sequence + s + 1] - *first;
+}
 
 /* A mean in the making: value = sum / count. Sums of passes, steps and evaluations add up. */
 typedef struct lt_mean {
@@ -61,7 +107,12 @@ void lt_objective_sums_add(lt_objective_sums *into, const lt_objective_sums *fro
 
 /* Numbers a user may set; an objective reads those it knows. */
 typedef struct lt_objective_options {
+    int loss_type;                /* index into the objective's loss_types */
     double beta, label_smoothing; /* dpo and its kin */
+    double simpo_gamma, cpo_alpha, discopop_tau;
+    double desirable_weight, undesirable_weight; /* kto */
+    double center_rewards_coefficient;           /* reward; 0: none */
+    const float *class_weights;                  /* classify: (labels), or NULL */
 } lt_objective_options;
 
 typedef struct lt_objective {
@@ -69,8 +120,13 @@ typedef struct lt_objective {
     lt_row_shape rows;
     bool logp_first;
     const char *const *metrics; /* names, NULL-terminated; NULL when the loss is all */
+    lt_objective_head head;
+    unsigned needs;                /* LT_TARGET_BIT(…) | … */
+    const char *const *loss_types; /* NULL-terminated variants for options.loss_type; NULL: there is one */
 
-    /* Fills pass->weight. */
+    /* Options that make no sense: LT_ERR_USAGE. May be NULL. */
+    bool (*check)(const lt_objective_options *options, lt_error *err);
+    /* Fills pass->weight, and pass->score_gradient with a score head. */
     void (*weigh)(const lt_objective_options *options, const lt_objective_pass *pass);
     /* Adds the pass's loss and metrics, from pass->logp. */
     void (*measure)(const lt_objective_options *options, const lt_objective_pass *pass, lt_objective_sums *sums);
@@ -79,6 +135,9 @@ typedef struct lt_objective {
 /* The registry. NULL for an unknown name; lt_objective_names is NULL-terminated. */
 const lt_objective *lt_objective_find(const char *name);
 const char *const *lt_objective_names(void);
+
+/* The index of a loss type, -1 when the objective has none of that name. */
+int lt_objective_loss_type(const lt_objective *objective, const char *name);
 
 extern const lt_objective lt_objective_lm; /* lm.c */
 
