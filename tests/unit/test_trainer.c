@@ -393,7 +393,12 @@ static void late_measure(const lt_objective_options *options, const lt_objective
 Test(trainer, runs_objectives_that_need_log_probabilities_first_and_logs_their_metrics)
 {
     static const char *const metrics[] = {"rows", NULL};
-    static const lt_objective late = {"late", LT_ROW_SEQUENCE, true, metrics, late_weigh, late_measure};
+    static const lt_objective late = {.name = "late",
+                                      .rows = LT_ROW_SEQUENCE,
+                                      .logp_first = true,
+                                      .metrics = metrics,
+                                      .weigh = late_weigh,
+                                      .measure = late_measure};
     fixture *a = make(), *b = make();
     lt_train_result result;
     lt_error err;
