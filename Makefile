@@ -48,7 +48,7 @@ ISA_x86_64_simd/avx512bf16 := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx51
 ISA_x86_64_simd/amx        := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512bf16 -mamx-tile -mamx-bf16 -mfma -mf16c -O3
 ISA_aarch64_simd/avx2      := -O3
 
-LIB_SRC  := $(foreach d,src/core src/nn src/adapt src/objective src/train src/text src/api formats models $(SIMD_DIRS),$(wildcard $(d)/*.c))
+LIB_SRC  := $(foreach d,src/core src/nn src/adapt src/objective src/train src/rl src/text src/api formats models $(SIMD_DIRS),$(wildcard $(d)/*.c))
 CLI_SRC  := $(wildcard src/cli/*.c)
 UNIT_SRC := $(wildcard tests/unit/*.c)
 LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/%.o)

@@ -1,0 +1,79 @@
+/* Keys and values: (tokens, K·D) for every layer and sequence, in bf16 or f32. */
+#include <assert.h>
+#include <string.h>
+
+#include "nn/decode_internal.h"
+
+static int64_t capacity_of(const lt_decoder_shape *shape, int64_t sequence)
+{
+    return sequence < shape->sequences ? shape->capacity : shape->prefix_capacity;
+}
+
+static int64_t token_bytes(const lt_decoder *d) { return lt_dtype_bytes(d->cache_dtype, d->model->config.K * d->model->config.D); }
+
+void lt_decode_cache_layout(lt_decoder *d)
+{
+    for (int64_t l = 0; l < d->model->config.L; l++)
+        for (int64_t s = 0; s < d->total; s++) {
+            int64_t bytes = capacity_of(&d->shape, s) * token_bytes(d), at = l * d->total + s;
+            char *k = lt_arena_alloc(&d->arena, bytes), *v = lt_arena_alloc(&d->arena, bytes);
+            if (d->keys) {
+                d->keys[at] = k;
+                d->values[at] = v;
+            }
+        }
+}
+
+int64_t lt_decoder_prefix(const lt_decoder *d, int64_t i)
+{
+    assert(i >= 0 && i < d->shape.prefixes);
+    return d->shape.sequences + i;
+}
+
+void lt_decoder_attach(lt_decoder *d, int64_t sequence, int64_t prefix)
+{
+    assert(sequence < d->shape.sequences && (prefix < 0 || prefix >= d->shape.sequences));
+    d->sequences[sequence] = (lt_decode_sequence){prefix, prefix < 0 ? 0 : d->sequences[prefix].own, 0};
+}
+
+int64_t lt_decoder_length(const lt_decoder *d, int64_t sequence)
+{
+    return d->sequences[sequence].shared + d->sequences[sequence].own;
+}
+
+void lt_decoder_rewind(lt_decoder *d, int64_t sequence, int64_t length)
+{
+    lt_decode_sequence *s = &d->sequences[sequence];
+    assert(length >= s->shared && length <= s->shared + s->own);
+    s->own = length - s->shared;
+}
+
+void lt_decoder_copy(lt_decoder *d, int64_t from, int64_t to)
+{
+    size_t bytes = (size_t)(d->sequences[from].own * token_bytes(d));
+    assert(d->sequences[from].own <= capacity_of(&d->shape, to));
+    for (int64_t l = 0; l < d->model->config.L && from != to; l++) {
+        memcpy(d->keys[l * d->total + to], d->keys[l * d->total + from], bytes);
+        memcpy(d->values[l * d->total + to], d->values[l * d->total + from], bytes);
+    }
+    d->sequences[to] = d->sequences[from];
+}
+
+void lt_decode_remember(const lt_decoder *d, int64_t layer, int64_t n)
+{
+    const lt_config *c = &d->model->config;
+    const lt_kernels *k = lt_kernels_get();
+    int64_t QKV = (c->H + 2 * c->K) * c->D, KD = c->K * c->D;
+    for (int64_t i = 0; i < n; i++) {
+        const float *key = d->run.qkv + i * QKV + c->H * c->D, *value = key + KD;
+        int64_t sequence = d->row_sequence[i], at = layer * d->total + sequence;
+        int64_t offset = (d->positions[i] - d->sequences[sequence].shared) * token_bytes(d);
+        if (d->cache_dtype == LT_DTYPE_BF16) {
+            k->f32_to_bf16(key, (uint16_t *)(d->keys[at] + offset), KD);
+            k->f32_to_bf16(value, (uint16_t *)(d->values[at] + offset), KD);
+        } else {
+            memcpy(d->keys[at] + offset, key, (size_t)KD * sizeof(float));
+            memcpy(d->values[at] + offset, value, (size_t)KD * sizeof(float));
+        }
+    }
+}

@@ -1,0 +1,60 @@
+/* The state of a decoder. Internal: decode.c plans, opens and runs the layers, decode_cache.c keeps keys and values,
+ * decode_attend.c attends to them. */
+#ifndef LT_NN_DECODE_INTERNAL_H
+#define LT_NN_DECODE_INTERNAL_H
+
+#include "nn/block.h"
+#include "nn/decode.h"
+
+enum { LT_DECODE_TILE = 16 }; /* new tokens that attend together */
+
+/* One cached sequence. Its first `shared` tokens lie in the cache of `prefix`. */
+typedef struct lt_decode_sequence {
+    int64_t prefix; /* another sequence, or -1 */
+    int64_t shared;
+    int64_t own; /* tokens in its own cache */
+} lt_decode_sequence;
+
+/* Rows index[first .. first+count) that attend together: consecutive tokens of one sequence, or one token each of several
+ * sequences behind the same prefix. */
+typedef struct lt_decode_tile {
+    int64_t first, count;
+    int64_t prefix, shared; /* of all of them */
+    bool together;          /* one sequence */
+} lt_decode_tile;
+
+struct lt_decoder {
+    lt_model *model;
+    lt_decoder_shape shape;
+    lt_arena arena, hook_arena;
+    lt_workspace ws;
+    lt_run run;
+    lt_dtype cache_dtype;
+    int64_t total;                 /* sequences and prefixes */
+    char **keys, **values;         /* (L · total) each (capacity, K·D) */
+    lt_decode_sequence *sequences; /* (total) */
+    float *x;                      /* (chunk,C) */
+    float *hidden;                 /* (chunk,C) */
+    int32_t *positions;            /* (chunk) */
+    int32_t *row_sequence;         /* (chunk) */
+    int32_t *index;                /* (chunk) rows in the order of tiles */
+    lt_decode_tile *tiles;         /* (chunk) */
+    int64_t tile_count;
+    float *q, *scores, *mix; /* per thread: (TILE·G, D), (TILE·G, most tokens), (TILE·G, D) */
+    char *gemm;              /* per thread */
+    int64_t gemm_bytes;
+};
+
+/* Most tokens of a sequence with its prefix. */
+int64_t lt_decode_longest(const lt_decoder_shape *shape);
+
+/* decode_cache.c */
+void lt_decode_cache_layout(lt_decoder *d);
+/* Puts k and v of the n rows in hand into the caches of their sequences. */
+void lt_decode_remember(const lt_decoder *d, int64_t layer, int64_t n);
+
+/* decode_attend.c */
+int64_t lt_decode_attend_rows(const lt_config *c); /* rows of q of a tile */
+void lt_decode_attend(const lt_decoder *d, const lt_attention *attention, int64_t layer, const lt_decode_tile *tile, int64_t kv);
+
+#endif
