@@ -8,6 +8,15 @@ static const lt_dtype_info table[LT_DTYPE_COUNT] = {
     [LT_DTYPE_I64] = {"I64", 1, 8, false},  [LT_DTYPE_I32] = {"I32", 1, 4, false},
     [LT_DTYPE_I16] = {"I16", 1, 2, false},  [LT_DTYPE_I8] = {"I8", 1, 1, false},
     [LT_DTYPE_U8] = {"U8", 1, 1, false},    [LT_DTYPE_BOOL] = {"BOOL", 1, 1, false},
+    [LT_DTYPE_Q8_0] = {"Q8_0", 32, 34, true},   /* f16 scale, 32 int8 */
+    [LT_DTYPE_Q4_0] = {"Q4_0", 32, 18, true},   /* f16 scale, 16 bytes of two */
+    [LT_DTYPE_Q4_1] = {"Q4_1", 32, 20, true},   /* f16 scale and minimum, 16 bytes of two */
+    [LT_DTYPE_Q5_0] = {"Q5_0", 32, 22, true},   /* f16 scale, 32 fifth bits, 16 bytes of two */
+    [LT_DTYPE_Q5_1] = {"Q5_1", 32, 24, true},   /* f16 scale and minimum, 32 fifth bits, 16 bytes of two */
+    [LT_DTYPE_Q4_K] = {"Q4_K", 256, 144, true}, /* f16 scale and minimum, 12 bytes of scales, 128 bytes of two */
+    [LT_DTYPE_Q5_K] = {"Q5_K", 256, 176, true}, /* the same with 32 bytes of fifth bits */
+    [LT_DTYPE_Q6_K] = {"Q6_K", 256, 210, true}, /* 128 low halves, 64 high bits, 16 int8 scales, f16 scale */
+    [LT_DTYPE_NF4] = {"NF4", 2, 1, true},
 };
 
 const lt_dtype_info *lt_dtype_get(lt_dtype dtype)
@@ -17,7 +26,7 @@ const lt_dtype_info *lt_dtype_get(lt_dtype dtype)
 
 bool lt_dtype_parse(const char *name, lt_dtype *dtype)
 {
-    for (int i = 0; i < LT_DTYPE_COUNT; i++)
+    for (int i = 0; i <= LT_DTYPE_BOOL; i++)
         if (!strcmp(table[i].name, name)) {
             *dtype = (lt_dtype)i;
             return true;

@@ -51,6 +51,19 @@ Test(dtype, every_half_float_survives_a_round_trip)
     }
 }
 
+Test(dtype, rows_of_blocks_are_whole_and_no_safetensors_type)
+{
+    int64_t bytes;
+    cr_assert(lt_dtype_row_bytes(LT_DTYPE_Q4_K, 512, &bytes) && bytes == 288);
+    cr_assert(lt_dtype_row_bytes(LT_DTYPE_Q8_0, 64, &bytes) && bytes == 68);
+    cr_assert(lt_dtype_row_bytes(LT_DTYPE_BF16, 3, &bytes) && bytes == 6);
+    cr_assert_not(lt_dtype_row_bytes(LT_DTYPE_Q6_K, 128, &bytes));
+    cr_assert_not(lt_dtype_row_bytes(LT_DTYPE_Q4_0, -32, &bytes));
+    lt_dtype found;
+    cr_assert_not(lt_dtype_parse("Q4_0", &found));
+    cr_assert(lt_dtype_is_block(LT_DTYPE_NF4) && !lt_dtype_is_block(LT_DTYPE_I8));
+}
+
 Test(dtype, f16_rounds_to_nearest_even_like_the_processor)
 {
     lt_rng rng = lt_rng_make(1, 2);
