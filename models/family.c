@@ -14,7 +14,7 @@
 /* The registry: one line per family. */
 static const lt_family *const families[] = {
     &lt_family_llama,  &lt_family_qwen2, &lt_family_qwen3,   &lt_family_mistral, &lt_family_gemma,   &lt_family_gemma2,
-    &lt_family_gemma3, &lt_family_phi3,  &lt_family_smollm3, &lt_family_olmo2,   &lt_family_granite,
+    &lt_family_gemma3, &lt_family_phi3,  &lt_family_smollm3, &lt_family_olmo2,   &lt_family_granite, &lt_family_gpt2,
 };
 
 enum { FAMILIES = sizeof families / sizeof *families };
@@ -117,10 +117,10 @@ static bool read_sizes(lt_family_reader *reader)
     const lt_family *family = reader->family;
     lt_config *config = reader->config;
     int64_t positions;
-    if (!read_size(reader, "hidden_size", 0, MAX_WIDTH, &config->C) ||
-        !read_size(reader, "num_hidden_layers", 0, MAX_LAYERS, &config->L) ||
+    if (!read_size(reader, "hidden_size", family->width, MAX_WIDTH, &config->C) ||
+        !read_size(reader, "num_hidden_layers", family->layers, MAX_LAYERS, &config->L) ||
         !read_size(reader, "num_attention_heads", family->heads, MAX_HEADS, &config->H) ||
-        !read_size(reader, "intermediate_size", 0, MAX_WIDTH, &config->F) ||
+        !read_size(reader, "intermediate_size", family->mlp_ratio * config->C, MAX_WIDTH, &config->F) ||
         !read_size(reader, "vocab_size", family->vocabulary, MAX_VOCABULARY, &config->V) ||
         !read_size(reader, "max_position_embeddings", family->max_position, INT32_MAX, &positions))
         return false;
@@ -262,6 +262,14 @@ static bool read_names(lt_family_reader *reader)
     copy_name(config->embed_name, family->embed);
     copy_name(config->head_name, family->head);
     copy_name(config->final_norm_name, family->final_norm);
+    copy_name(config->position_name, family->positions);
+    copy_name(config->type_name, family->types);
+    copy_name(config->embed_norm_name, family->embed_norm);
+    snprintf(config->base_prefix, sizeof config->base_prefix, "%s", family->base_prefix ? family->base_prefix : "");
+    config->conv1d = family->conv1d;
+    config->types = family->type_count;
+    if (family->types && !lt_json_get_int(&reader->top, "type_vocab_size", 1, MAX_LABELS, &config->types, reader->err))
+        return false;
     for (int i = 0; i < LT_NORM_SLOTS; i++)
         copy_name(config->norm_name[i], family->norms[i]);
     for (int i = 0; i < LT_LINEAR_SLOTS; i++) {

@@ -11,6 +11,8 @@ static bool read_ropes(lt_family_reader *reader)
     lt_config *config = reader->config;
     int64_t interval = reader->family->no_rope_interval, rotates;
     lt_json list, at;
+    for (int64_t l = 0; l < config->L && reader->family->rope == LT_ROPE_RULE_NONE; l++)
+        config->layers[l].rope = -1;
     if (reader->family->rope != LT_ROPE_RULE_SKIPS_LAYERS)
         return true; /* 0 everywhere; local and global layers are told apart by their window */
     if (!lt_json_get_int(&reader->top, "no_rope_layer_interval", 1, INT32_MAX, &interval, reader->err))
@@ -112,6 +114,23 @@ static bool read_windows(lt_family_reader *reader, bool *sliding)
     return true;
 }
 
+/* GPT-2's switches: scores that are not scaled, or in layer l also divided by l + 1. */
+static bool read_score_switches(lt_family_reader *reader)
+{
+    lt_config *config = reader->config;
+    bool scaled = true, by_layer = false;
+    if (!reader->family->score_switches)
+        return true;
+    if (!lt_json_get_bool(&reader->top, "scale_attn_weights", &scaled, reader->err) ||
+        !lt_json_get_bool(&reader->top, "scale_attn_by_inverse_layer_idx", &by_layer, reader->err))
+        return false;
+    if (!scaled)
+        config->attention_scale = 1;
+    for (int64_t l = 0; l < config->L && by_layer; l++)
+        config->layers[l].score_divisor = (int)l + 1;
+    return true;
+}
+
 bool lt_family_layers_read(lt_family_reader *reader)
 {
     size_t count = (size_t)reader->config->L;
@@ -122,7 +141,7 @@ bool lt_family_layers_read(lt_family_reader *reader)
         lt_json_error(&reader->top, reader->err, LT_ERR_MEMORY, "out of memory for %zu layers", count);
         goto done;
     }
-    ok = read_ropes(reader) && read_windows(reader, sliding);
+    ok = read_ropes(reader) && read_windows(reader, sliding) && read_score_switches(reader);
 done:
     free(sliding);
     return ok;

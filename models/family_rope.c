@@ -226,5 +226,7 @@ static bool read_local_global(lt_family_reader *reader)
 
 bool lt_family_rope_read(lt_family_reader *reader)
 {
+    if (reader->family->rope == LT_ROPE_RULE_NONE)
+        return true;
     return reader->family->rope == LT_ROPE_RULE_LOCAL_GLOBAL ? read_local_global(reader) : read_single(reader);
 }

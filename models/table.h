@@ -18,6 +18,7 @@ typedef enum lt_window_rule {
 typedef enum lt_rope_rule {
     LT_ROPE_RULE_ONE,           /* one rope for every layer */
     LT_ROPE_RULE_SKIPS_LAYERS,  /* one, except where no_rope_layers says 0, or every no_rope_layer_interval-th layer */
+    LT_ROPE_RULE_NONE,          /* positions are learned, or there are none */
     LT_ROPE_RULE_LOCAL_GLOBAL,  /* ropes[0] in full layers, ropes[1] in sliding ones */
 } lt_rope_rule;
 
@@ -40,11 +41,11 @@ typedef struct lt_scale_row {
     double fallback; /* when the key is absent; 0: no scaling */
 } lt_scale_row;
 
-enum { LT_MAX_SCALES = 6, LT_MAX_ALIASES = 8 };
+enum { LT_MAX_SCALES = 6, LT_MAX_ALIASES = 10 };
 
 /* Module names that most decoders took over from Llama. */
 #define LT_LLAMA_TRUNK                                                                                                 \
-    .embed = "model.embed_tokens", .head = "lm_head", .final_norm = "model.norm", .classifier = "score"
+    .base_prefix = "model.", .embed = "model.embed_tokens", .head = "lm_head", .final_norm = "model.norm", .classifier = "score"
 #define LT_LLAMA_ATTENTION                                                                                             \
     [LT_LINEAR_Q] = "model.layers.%d.self_attn.q_proj", [LT_LINEAR_K] = "model.layers.%d.self_attn.k_proj",            \
     [LT_LINEAR_V] = "model.layers.%d.self_attn.v_proj", [LT_LINEAR_O] = "model.layers.%d.self_attn.o_proj"
@@ -74,7 +75,9 @@ typedef struct lt_family {
     const char *causal_class; /* config.json's architectures of a language model, also the default */
 
     /* Names of tensors, as lt_config has them. NULL: the family has no such part. */
+    const char *base_prefix; /* what a base model saved by itself leaves out of its names */
     const char *embed, *head, *final_norm, *classifier;
+    const char *positions, *types, *embed_norm; /* learned tables of the embedding, and a norm behind them */
     const char *linear[LT_LINEAR_SLOTS];
     const char *norms[LT_NORM_SLOTS];
     const char *bias[LT_LINEAR_SLOTS];
@@ -86,6 +89,8 @@ typedef struct lt_family {
     lt_norm_kind norm;
     bool qk_norm_whole;
     bool plain_mlp;           /* no gate */
+    bool conv1d;              /* matrices are stored (in, out) */
+    bool score_switches;      /* honours scale_attn_weights and scale_attn_by_inverse_layer_idx */
     bool gelu_means_tanh;     /* Gemma 1's "gelu" was always the tanh form */
     bool partial_rotary;      /* honours partial_rotary_factor */
     bool longrope;            /* knows longrope, and its older names "su" and "yarn" */
@@ -95,7 +100,9 @@ typedef struct lt_family {
 
     /* Defaults of keys that configurations leave out. 0 where a size must be given (heads, V) or follows from others. */
     const char *activation;
-    int64_t heads, vocabulary;
+    int64_t width, layers, heads, vocabulary;
+    int64_t mlp_ratio;        /* F = mlp_ratio · C without intermediate_size; 0: it must be given */
+    int64_t type_count;
     int64_t kv_heads;         /* 0: as many as heads. An explicit null always means that */
     int64_t head_width;       /* 0: C / H */
     int64_t max_position;
@@ -107,7 +114,7 @@ typedef struct lt_family {
     int bos_id, eos_id, pad_id; /* -1: none */
 } lt_family;
 
-extern const lt_family lt_family_gemma, lt_family_gemma2, lt_family_gemma3, lt_family_granite, lt_family_llama,
+extern const lt_family lt_family_gemma, lt_family_gemma2, lt_family_gemma3, lt_family_granite, lt_family_gpt2, lt_family_llama,
     lt_family_mistral, lt_family_olmo2, lt_family_phi3, lt_family_qwen2, lt_family_qwen3, lt_family_smollm3;
 
 /* One reading of one config.json. */

@@ -69,9 +69,8 @@ static void norm_backward_add(const lt_run *run, const lt_block *block, lt_norm_
 {
     int64_t C = run->config->C;
     const lt_norm *norm = &block->norm[slot];
-    float *dw = block->dnorm[slot];
     if (norm->weight)
-        lt_norm_backward(norm, x, C, dy, C, dx, C, true, dw, dw && norm->bias ? dw + norm->width : NULL, n, run->norm_scratch);
+        lt_norm_backward(norm, x, C, dy, C, dx, C, true, block->dnorm[slot], block->dnorm_bias[slot], n, run->norm_scratch);
     else
         lt_kernels_get()->axpy(dx, 1.0f, dy, n * C);
 }
@@ -133,11 +132,10 @@ static void norm_qk_backward(const lt_run *run, const lt_block *block, int64_t t
         if (!norm->weight)
             continue;
         int64_t begin = which ? c->H * c->D : 0, width = (which ? c->K : c->H) * c->D;
-        float *dw = block->dnorm[slot];
         for (int64_t at = begin; at < begin + width; at += norm->width) {
             float *d = run->dqkv + t0 * QKV + at;
-            lt_norm_backward(norm, run->raw_qk + t0 * QK + at, QK, d, QKV, d, QKV, false, dw,
-                             dw && norm->bias ? dw + norm->width : NULL, n, run->norm_scratch);
+            lt_norm_backward(norm, run->raw_qk + t0 * QK + at, QK, d, QKV, d, QKV, false, block->dnorm[slot],
+                             block->dnorm_bias[slot], n, run->norm_scratch);
         }
     }
 }
@@ -182,7 +180,8 @@ void lt_block_project(const lt_run *run, const lt_block *block, int64_t layer, c
 lt_attention lt_block_attention(const lt_run *run, int64_t layer)
 {
     const lt_config *c = run->config;
-    return (lt_attention){.H = c->H, .K = c->K, .D = c->D, .scale = (float)c->attention_scale,
+    int divisor = c->layers[layer].score_divisor;
+    return (lt_attention){.H = c->H, .K = c->K, .D = c->D, .scale = (float)(c->attention_scale / (divisor ? divisor : 1)),
                           .softcap = (float)c->attention_softcap, .window = c->layers[layer].window,
                           .bidirectional = c->bidirectional, .compute = run->ws->compute};
 }
@@ -321,9 +320,8 @@ static void branch_gradient(const lt_run *run, const lt_block *block, lt_norm_sl
     if (run->config->residual_scale != 1)
         lt_kernels_get()->scale(dbranch, (float)run->config->residual_scale, n * C);
     const lt_norm *norm = &block->norm[after];
-    float *dw = block->dnorm[after];
     if (norm->weight)
-        lt_norm_backward(norm, branch, C, dbranch, C, dbranch, C, false, dw, dw && norm->bias ? dw + norm->width : NULL, n,
+        lt_norm_backward(norm, branch, C, dbranch, C, dbranch, C, false, block->dnorm[after], block->dnorm_bias[after], n,
                          run->norm_scratch);
 }
 
@@ -379,7 +377,7 @@ static void project_backward(const lt_run *run, const lt_block *block, int64_t l
     norm_qk_backward(run, block, t, n);
     norm_or_copy(&block->norm[LT_NORM_BEFORE_ATTENTION], x, run->xn, C, n);
     group g = qkv_group(c, block);
-    bool need = need_dx || block->dnorm[LT_NORM_BEFORE_ATTENTION];
+    bool need = need_dx || block->dnorm[LT_NORM_BEFORE_ATTENTION] || block->dnorm_bias[LT_NORM_BEFORE_ATTENTION];
     group_backward(&g, run->ws, run->xn, C, n, run->dqkv + t * QKV, QKV, need ? run->dxn : NULL, C);
     if (need)
         norm_backward_add(run, block, LT_NORM_BEFORE_ATTENTION, x, run->dxn, dstream, n);

@@ -59,6 +59,7 @@ typedef enum lt_norm_slot {
 typedef struct lt_layer_config {
     int window;     /* tokens a query sees, itself included (sliding window); 0 = all before it */
     int rope;       /* index into ropes, -1 = positions are not rotated in this layer */
+    int score_divisor; /* attention_scale is divided by it; 0 = 1 (GPT-2's scale_attn_by_inverse_layer_idx) */
 } lt_layer_config;
 
 enum { LT_NAME_MAX = 256 };
@@ -89,6 +90,11 @@ typedef struct lt_config {
     /* Names of the model's tensors, with %d for the layer; empty = the family has no such part. Modules carry no
      * ".weight": LoRA targets and PEFT keys are made from them. */
     char embed_name[LT_NAME_MAX], head_name[LT_NAME_MAX], final_norm_name[LT_NAME_MAX];
+    char position_name[LT_NAME_MAX];         /* learned positions, (max_position, C), added to the embedding */
+    char type_name[LT_NAME_MAX];             /* (types, C), added by token type (BERT's segments) */
+    char embed_norm_name[LT_NAME_MAX];       /* a norm on the sum of them */
+    int64_t types;
+    char base_prefix[64];                    /* what a bare base model's file leaves out of its names: "transformer." */
     char linear_name[LT_LINEAR_SLOTS][LT_NAME_MAX];
     char norm_name[LT_NORM_SLOTS][LT_NAME_MAX];
     bool linear_bias[LT_LINEAR_SLOTS];       /* has ".bias" */

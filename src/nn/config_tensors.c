@@ -90,6 +90,11 @@ static void add_all(inventory *list)
 {
     const lt_config *config = list->config;
     add(list, config->embed_name, ".weight", LT_ROLE_EMBEDDING, -1, -1, config->V, config->C);
+    if (*config->position_name)
+        add(list, config->position_name, ".weight", LT_ROLE_TABLE, -1, -1, config->max_position, config->C);
+    if (*config->type_name)
+        add(list, config->type_name, ".weight", LT_ROLE_TABLE, -1, -1, config->types, config->C);
+    add_norm(list, config->embed_norm_name, -1, -1, config->C);
     for (int layer = 0; layer < config->L; layer++)
         add_block(list, layer);
     add_norm(list, config->final_norm_name, -1, -1, config->C);

@@ -8,6 +8,7 @@
 
 typedef enum lt_tensor_role {
     LT_ROLE_EMBEDDING,  /* (V,C) */
+    LT_ROLE_TABLE,      /* learned positions or token types, (rows,C) */
     LT_ROLE_LINEAR,     /* (out,in), or (in,out) with conv1d */
     LT_ROLE_BIAS,       /* of a linear layer, (out) */
     LT_ROLE_NORM,       /* a norm's weight, (C), (D) or (heads · D) */

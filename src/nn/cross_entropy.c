@@ -125,3 +125,16 @@ void lt_cross_entropy(float *logits, int64_t T, int64_t V, const int32_t *labels
                  entropy ? entropy + t : NULL);
     }
 }
+
+void lt_cross_entropy_finish_logits(float *logits, int64_t T, int64_t V, float scale, float softcap)
+{
+    const lt_kernels *k = lt_kernels_get();
+#pragma omp parallel for schedule(static)
+    for (int64_t t = 0; t < T; t++) {
+        float *row = logits + t * V;
+        if (softcap > 0)
+            lt_softcap_row(k, row, row, scale, softcap, V);
+        else if (scale != 1.0f)
+            k->scale(row, scale, V);
+    }
+}

@@ -13,4 +13,7 @@
 void lt_cross_entropy(float *logits, int64_t T, int64_t V, const int32_t *labels, const float *weight, float scale, float softcap,
                       float *logp, float *entropy);
 
+/* logits (T,V) as the head's matrix gives them become the model's: scaled, then capped. */
+void lt_cross_entropy_finish_logits(float *logits, int64_t T, int64_t V, float scale, float softcap);
+
 #endif

@@ -127,7 +127,7 @@ static bool run_layers(lt_decoder *d, const int32_t *ids, int64_t n, lt_error *e
 {
     lt_model *m = d->model;
     int64_t K = m->config.K;
-    if (!lt_embed_forward(&m->embed, ids, n, d->x, err))
+    if (!lt_embed_forward(&m->embed, &(lt_embed_tokens){.T = n, .ids = ids, .positions = d->positions}, d->x, err))
         return false;
     for (int64_t l = 0; l < m->config.L; l++) {
         if (l + 1 < m->config.L)

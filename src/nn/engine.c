@@ -75,6 +75,11 @@ static void index_batch(lt_engine *e, const lt_batch *batch)
     memset(e->has_gradient, 0, (size_t)batch->T);
 }
 
+static lt_embed_tokens embedded(const lt_engine *e)
+{
+    return (lt_embed_tokens){.T = e->batch->T, .ids = e->batch->ids, .positions = e->positions, .types = e->batch->types};
+}
+
 /* Blocks begin … end - 1 over the stream. */
 static void forward_blocks(lt_engine *e, int64_t begin, int64_t end)
 {
@@ -89,7 +94,7 @@ static void forward_blocks(lt_engine *e, int64_t begin, int64_t end)
     }
 }
 
-static bool frozen_blocks(lt_engine *e, const lt_batch *batch, const lt_engine_prefix *prefix, lt_error *err)
+static bool frozen_blocks(lt_engine *e, const lt_engine_prefix *prefix, lt_error *err)
 {
     bool have = false;
     if (!prefix->load(e->run.stream, &have, prefix->context, err))
@@ -97,7 +102,8 @@ static bool frozen_blocks(lt_engine *e, const lt_batch *batch, const lt_engine_p
     if (have)
         return true;
     lt_block_prefetch(&e->model->blocks[0]);
-    if (!lt_embed_forward(&e->model->embed, batch->ids, batch->T, e->run.stream, err))
+    lt_embed_tokens tokens = embedded(e);
+    if (!lt_embed_forward(&e->model->embed, &tokens, e->run.stream, err))
         return false;
     forward_blocks(e, 0, e->lowest);
     return lt_weights_check(e->model->weights, err) && prefix->store(e->run.stream, prefix->context, err);
@@ -107,7 +113,7 @@ bool lt_engine_forward_cached(lt_engine *e, const lt_batch *batch, const lt_engi
 {
     assert(batch->T <= e->shape.max_T && e->lowest > 0);
     index_batch(e, batch);
-    if (!frozen_blocks(e, batch, prefix, err))
+    if (!frozen_blocks(e, prefix, err))
         return false;
     forward_blocks(e, e->lowest, e->model->config.L);
     return lt_weights_check(e->model->weights, err);
@@ -119,7 +125,8 @@ bool lt_engine_forward(lt_engine *e, const lt_batch *batch, lt_error *err)
     lt_model *m = e->model;
     index_batch(e, batch);
     lt_block_prefetch(&m->blocks[0]);
-    if (!lt_embed_forward(&m->embed, batch->ids, batch->T, e->run.stream, err))
+    lt_embed_tokens tokens = embedded(e);
+    if (!lt_embed_forward(&m->embed, &tokens, e->run.stream, err))
         return false;
     forward_blocks(e, 0, m->config.L);
     return lt_weights_check(m->weights, err);
@@ -140,9 +147,8 @@ static void final_norm_backward(lt_engine *e, const float *x, float *dy, const i
 {
     lt_model *m = e->model;
     int64_t C = m->config.C;
-    float *dw = m->dfinal_norm;
     if (m->final_norm.weight)
-        lt_norm_backward(&m->final_norm, x, C, dy, C, dy, C, false, dw, dw && m->final_norm.bias ? dw + C : NULL, n,
+        lt_norm_backward(&m->final_norm, x, C, dy, C, dy, C, false, m->dfinal_norm, m->dfinal_norm_bias, n,
                          e->run.norm_scratch);
     for (int64_t i = 0; i < n; i++) {
         memcpy(e->run.stream + rows[i] * C, dy + i * C, (size_t)C * sizeof *dy);
@@ -156,7 +162,8 @@ bool lt_engine_head(lt_engine *e, const float *weight, float *logp, float *entro
     lt_model *m = e->model;
     const lt_config *c = &m->config;
     const lt_linear *head = &m->head;
-    assert(!weight || e->shape.training);
+    float scale = (float)c->logit_scale, softcap = (float)c->logit_softcap;
+    assert((!weight || e->shape.training) && !(weight && sink));
     for (int64_t i = 0; i < e->batch->target_count; i += e->shape.head_chunk) {
         int64_t n = e->batch->target_count - i < e->shape.head_chunk ? e->batch->target_count - i : e->shape.head_chunk;
         e->ws.token = i;
@@ -164,13 +171,15 @@ bool lt_engine_head(lt_engine *e, const float *weight, float *logp, float *entro
             memcpy(e->head_x + r * c->C, e->run.stream + e->rows[i + r] * c->C, (size_t)c->C * sizeof(float));
         normed(e, e->head_x, e->head_xn, n);
         lt_linear_forward(&head, 1, &e->ws, e->head_xn, c->C, n, &e->logits, c->V);
-        if (sink)
+        if (sink) {
+            lt_cross_entropy_finish_logits(e->logits, n, c->V, scale, softcap);
             sink(i, n, e->logits, context);
-        lt_cross_entropy(e->logits, n, c->V, e->labels + i, weight ? weight + i : NULL, (float)c->logit_scale,
-                         (float)c->logit_softcap, logp + i, entropy ? entropy + i : NULL);
+        }
+        lt_cross_entropy(e->logits, n, c->V, e->labels + i, weight ? weight + i : NULL, sink ? 1.0f : scale,
+                         sink ? 0.0f : softcap, logp + i, entropy ? entropy + i : NULL);
         if (!weight)
             continue;
-        bool need = e->lowest < c->L || m->dfinal_norm;
+        bool need = e->lowest < c->L || m->dfinal_norm || m->dfinal_norm_bias;
         lt_linear_backward(&head, 1, &e->ws, e->head_xn, c->C, n, &e->logits, c->V, need ? e->head_dx : NULL, c->C, false);
         if (need)
             final_norm_backward(e, e->head_x, e->head_dx, e->rows + i, n);
@@ -207,8 +216,9 @@ bool lt_engine_backward(lt_engine *e, lt_error *err)
             lt_block_prefetch(&m->blocks[l - 1]);
         lt_block_backward(&e->run, &m->blocks[l], l, &e->kept[l], l > e->lowest || embed);
     }
-    if (embed)
-        lt_embed_backward(&m->embed, e->batch->ids, e->batch->T, e->run.stream);
+    lt_embed_tokens tokens = embedded(e);
+    if (embed && !lt_embed_backward(&m->embed, &tokens, e->run.stream, e->run.chunk, e->run.xn, e->run.norm_scratch, err))
+        return false;
     return lt_weights_check(m->weights, err);
 }
 

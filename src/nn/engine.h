@@ -12,6 +12,7 @@
 typedef struct lt_batch {
     int64_t T, sequences;
     const int32_t *ids;     /* (T) */
+    const int32_t *types;   /* (T) token types, for models that know any; NULL: all 0 */
     const int32_t *starts;  /* (sequences + 1) */
     const int32_t *targets; /* (T) the id that row t shall predict (already shifted), or -1 */
     int64_t target_count;   /* number of targets that are not -1; target i is the i-th such row */
@@ -71,7 +72,7 @@ bool lt_engine_forward_cached(lt_engine *engine, const lt_batch *batch, const lt
 /* The head, after lt_engine_forward. logp (target_count) f32 out. When weight (target_count) f32 is given, the loss is
  * Σ weight · (-logp) and its gradient with respect to the last hidden state is kept for lt_engine_backward; it may be called
  * first without weights (objectives that need log-probabilities to find them) and then again with. entropy may be NULL.
- * logits: NULL, or called with each chunk of rows (first target row, count, (count,V) f32) before they are overwritten. */
+ * logits: NULL, or (without weights) called with each chunk of rows: first target row, count, (count,V) f32, scaled and capped. */
 typedef void (*lt_logits_sink)(int64_t first, int64_t count, const float *logits, void *context);
 bool lt_engine_head(lt_engine *engine, const float *weight, float *logp, float *entropy, lt_logits_sink logits, void *context,
                     lt_error *err);

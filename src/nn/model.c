@@ -81,7 +81,31 @@ static int64_t vector_bytes(const lt_config *c)
         per_block += 2 * lt_align_up(lt_config_norm_width(c, slot) * (int64_t)sizeof(float));
     for (int slot = 0; slot < LT_LINEAR_SLOTS; slot++)
         per_block += lt_align_up(lt_config_linear_out(c, (lt_linear_slot)slot) * (int64_t)sizeof(float));
-    return c->L * per_block + 2 * lt_align_up(c->C * (int64_t)sizeof(float));
+    return c->L * per_block + 5 * lt_align_up(c->C * (int64_t)sizeof(float));
+}
+
+/* A learned table of the embedding: all rows stay in the file, one is read at a time. */
+static bool open_table(lt_model *m, const char *pattern, int64_t rows, lt_weight *table, lt_error *err)
+{
+    char name[2 * LT_NAME_MAX];
+    if (!pattern[0])
+        return true;
+    layer_name(name, pattern, 0, ".weight");
+    if (!m->embed.row)
+        m->embed.row = LT_ARENA_NEW(&m->vectors, float, m->config.C);
+    return lt_weights_find(m->weights, name, rows, m->config.C, table, err);
+}
+
+static bool open_embedding(lt_model *m, lt_error *err)
+{
+    const lt_config *c = &m->config;
+    char name[2 * LT_NAME_MAX];
+    layer_name(name, c->embed_name, 0, ".weight");
+    m->embed.scale = (float)c->embedding_scale;
+    return lt_weights_find(m->weights, name, c->V, c->C, &m->embed.weight, err) &&
+           open_table(m, c->position_name, c->max_position, &m->embed.positions, err) &&
+           open_table(m, c->type_name, c->types, &m->embed.types, err) &&
+           open_norm(m, c->embed_norm_name, 0, c->C, &m->embed.norm, err);
 }
 
 static bool open_ends(lt_model *m, lt_error *err)
@@ -91,10 +115,8 @@ static bool open_ends(lt_model *m, lt_error *err)
     if (!c->head_name[0])
         return lt_error_set(err, LT_ERR_UNSUPPORTED, "%s: %s has no language-model head; the ForCausalLM form of the model is what can be used",
                             m->path, c->architecture);
-    layer_name(name, c->embed_name, 0, ".weight");
-    if (!lt_weights_find(m->weights, name, c->V, c->C, &m->embed.weight, err))
+    if (!open_embedding(m, err))
         return false;
-    m->embed.scale = (float)c->embedding_scale;
     m->head = (lt_linear){.module = copy(c->head_name), .N = c->V, .K = c->C, .id = (uint64_t)(c->L * LT_LINEAR_SLOTS)};
     if (c->tied_head) {
         m->head.weight = m->embed.weight;
@@ -120,7 +142,10 @@ bool lt_model_build(lt_model **out, const char *path, lt_config *config, lt_erro
         lt_error_set(err, LT_ERR_MEMORY, "%s: out of memory for %lld layers", path, (long long)m->config.L);
         goto fail;
     }
-    if (!lt_weights_open(&m->weights, path, err) || !lt_arena_init(&m->vectors, vector_bytes(&m->config), err))
+    if (!lt_weights_open(&m->weights, path, err))
+        goto fail;
+    lt_weights_set_prefix(m->weights, m->config.base_prefix);
+    if (!lt_arena_init(&m->vectors, vector_bytes(&m->config), err))
         goto fail;
     if (!open_ends(m, err))
         goto fail;
@@ -185,14 +210,15 @@ static void train_one(train_walk *w, const char *module, const char *suffix, int
     m->trained[m->trained_count++] = place;
 }
 
-static void train_norm(train_walk *w, const char *pattern, int64_t layer, lt_norm *norm, float **gradient)
+static void train_norm(train_walk *w, const char *pattern, int64_t layer, lt_norm *norm, float **gradient, float **bias_gradient)
 {
     if (!norm->weight)
         return;
     char module[2 * LT_NAME_MAX];
     layer_name(module, pattern, layer, "");
     train_one(w, module, ".weight", 1, &norm->width, (lt_trained_tensor){.vector = &norm->weight, .gradient = gradient});
-    assert(!norm->bias && "LayerNorm biases are not trained yet: their gradient lies behind the weight's");
+    if (norm->bias)
+        train_one(w, module, ".bias", 1, &norm->width, (lt_trained_tensor){.vector = &norm->bias, .gradient = bias_gradient});
 }
 
 static void train_linear(train_walk *w, lt_linear *linear)
@@ -204,6 +230,13 @@ static void train_linear(train_walk *w, lt_linear *linear)
         train_one(w, linear->module, ".bias", 1, &linear->N, (lt_trained_tensor){.vector = &linear->bias, .gradient = &linear->dbias});
 }
 
+static void train_table(train_walk *w, const char *module, lt_weight *table, float **gradient)
+{
+    if (table->matrix.rows > 0)
+        train_one(w, module, ".weight", 2, (int64_t[]){table->matrix.rows, table->matrix.cols},
+                  (lt_trained_tensor){.weight = table, .gradient = gradient});
+}
+
 void lt_model_train_tensors(lt_model *m, lt_param_list *params, const char *key_prefix,
                             bool (*wanted)(const char *module, void *context), void *context)
 {
@@ -211,14 +244,17 @@ void lt_model_train_tensors(lt_model *m, lt_param_list *params, const char *key_
     const lt_config *c = &m->config;
     train_one(&w, c->embed_name, ".weight", 2, (int64_t[]){c->V, c->C},
               (lt_trained_tensor){.weight = &m->embed.weight, .gradient = &m->embed.dweight});
+    train_table(&w, c->position_name, &m->embed.positions, &m->embed.dpositions);
+    train_table(&w, c->type_name, &m->embed.types, &m->embed.dtypes);
+    train_norm(&w, c->embed_norm_name, 0, &m->embed.norm, &m->embed.dnorm, &m->embed.dnorm_bias);
     for (int64_t l = 0; l < c->L; l++) {
         for (int slot = 0; slot < LT_NORM_SLOTS; slot++)
-            train_norm(&w, c->norm_name[slot], l, &m->blocks[l].norm[slot], &m->blocks[l].dnorm[slot]);
+            train_norm(&w, c->norm_name[slot], l, &m->blocks[l].norm[slot], &m->blocks[l].dnorm[slot], &m->blocks[l].dnorm_bias[slot]);
         for (int slot = 0; slot < LT_LINEAR_SLOTS; slot++)
             if (m->blocks[l].linear[slot].module)
                 train_linear(&w, &m->blocks[l].linear[slot]);
     }
-    train_norm(&w, c->final_norm_name, 0, &m->final_norm, &m->dfinal_norm);
+    train_norm(&w, c->final_norm_name, 0, &m->final_norm, &m->dfinal_norm, &m->dfinal_norm_bias);
     if (!c->tied_head)
         train_linear(&w, &m->head);
 }
@@ -245,11 +281,11 @@ void lt_model_trained_plug(lt_model *m, lt_param_list *params)
 
 bool lt_model_trained_load(lt_model *m, lt_param_list *params, lt_error *err)
 {
-    const lt_safetensors *set = lt_weights_set(m->weights);
     lt_model_trained_plug(m, params);
     for (int i = 0; i < m->trained_count; i++) {
         const lt_trained_tensor *t = &m->trained[i];
-        if (!lt_safetensors_read_f32(set, lt_safetensors_find(set, t->source), params->items[t->param].value, err))
+        const lt_tensor_info *stored = lt_weights_info(m->weights, t->source);
+        if (!lt_safetensors_read_f32(lt_weights_set(m->weights), stored, params->items[t->param].value, err))
             return false;
     }
     return true;
@@ -264,7 +300,7 @@ int64_t lt_model_lowest_trained(lt_model *m)
         for (int slot = 0; slot < LT_LINEAR_SLOTS; slot++)
             block->trained |= block->linear[slot].module && lt_linear_trained(&block->linear[slot]);
         for (int slot = 0; slot < LT_NORM_SLOTS; slot++)
-            block->trained |= block->dnorm[slot] != NULL;
+            block->trained |= block->dnorm[slot] || block->dnorm_bias[slot];
         if (block->trained)
             lowest = l;
     }

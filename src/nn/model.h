@@ -11,7 +11,8 @@
 typedef struct lt_block {
     lt_linear linear[LT_LINEAR_SLOTS]; /* module NULL: the family has no such slot */
     lt_norm norm[LT_NORM_SLOTS];       /* weight NULL: none */
-    float *dnorm[LT_NORM_SLOTS];       /* gradients when trained, else NULL (width f32; bias gradient behind it) */
+    float *dnorm[LT_NORM_SLOTS];       /* (width) f32 gradients when trained, else NULL */
+    float *dnorm_bias[LT_NORM_SLOTS];
     bool trained;                      /* something in this block is trained */
 } lt_block;
 
@@ -31,7 +32,7 @@ typedef struct lt_model {
     lt_embed embed;         /* (V,C); when it is trained and the head is tied, the head adds to its gradient too */
     lt_linear head;         /* (V,C); weight = embed's when tied */
     lt_norm final_norm;
-    float *dfinal_norm;
+    float *dfinal_norm, *dfinal_norm_bias;
     lt_block *blocks;       /* L */
     lt_arena vectors;       /* norm weights and biases, f32 */
     lt_trained_tensor *trained;

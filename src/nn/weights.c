@@ -35,6 +35,7 @@ typedef struct used_tensor {
 
 struct lt_weights {
     lt_safetensors *set;
+    char prefix[64]; /* of names, which a base model's file leaves out */
     char **maps; /* one per shard */
     used_tensor *tensors;
     int tensor_count, tensor_capacity;
@@ -212,6 +213,37 @@ const lt_safetensors *lt_weights_set(const lt_weights *w)
     return w->set;
 }
 
+void lt_weights_set_prefix(lt_weights *w, const char *prefix)
+{
+    snprintf(w->prefix, sizeof w->prefix, "%s", prefix);
+}
+
+/* With another ending: NULL when name does not end in `from`. */
+static const lt_tensor_info *find_ending(const lt_weights *w, const char *name, const char *from, const char *to)
+{
+    char other[512];
+    size_t n = strlen(name), tail = strlen(from);
+    if (n < tail || strcmp(name + n - tail, from) || n >= sizeof other - 8)
+        return NULL;
+    snprintf(other, sizeof other, "%.*s%s", (int)(n - tail), name, to);
+    return lt_safetensors_find(w->set, other);
+}
+
+static const lt_tensor_info *find_any_ending(const lt_weights *w, const char *name)
+{
+    const lt_tensor_info *info = lt_safetensors_find(w->set, name);
+    if (!info)
+        info = find_ending(w, name, "LayerNorm.weight", "LayerNorm.gamma");
+    return info ? info : find_ending(w, name, "LayerNorm.bias", "LayerNorm.beta");
+}
+
+const lt_tensor_info *lt_weights_info(const lt_weights *w, const char *name)
+{
+    size_t n = strlen(w->prefix);
+    const lt_tensor_info *info = find_any_ending(w, name);
+    return info || n == 0 || strncmp(name, w->prefix, n) ? info : find_any_ending(w, name + n);
+}
+
 static bool check_shape(const lt_weights *w, const lt_tensor_info *info, int64_t rows, int64_t cols, lt_error *err)
 {
     bool fits = info->dims == 2 ? info->shape[0] == rows && info->shape[1] == cols
@@ -230,7 +262,7 @@ static bool check_shape(const lt_weights *w, const lt_tensor_info *info, int64_t
 
 static const lt_tensor_info *find_checked(const lt_weights *w, const char *name, int64_t rows, int64_t cols, lt_error *err)
 {
-    const lt_tensor_info *info = lt_safetensors_find(w->set, name);
+    const lt_tensor_info *info = lt_weights_info(w, name);
     if (!info) {
         lt_error_set(err, LT_ERR_FORMAT, "%s: tensor '%s' is missing", lt_safetensors_shard_path(w->set, 0), name);
         return NULL;

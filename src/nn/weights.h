@@ -30,6 +30,13 @@ bool lt_weights_open(lt_weights **weights, const char *path, lt_error *err); /* 
 void lt_weights_close(lt_weights *weights);
 const lt_safetensors *lt_weights_set(const lt_weights *weights);
 
+/* Names that begin with prefix (copied) are also looked up without it: a base model saved by itself leaves it out. */
+void lt_weights_set_prefix(lt_weights *weights, const char *prefix);
+
+/* The stored tensor that `name` means, or NULL: as it stands, without the prefix, or with the endings gamma and beta that norms
+ * had in TensorFlow. */
+const lt_tensor_info *lt_weights_info(const lt_weights *weights, const char *name);
+
 /* The tensor `name` as a (rows, cols) matrix; a wrong shape or a type that is no float is an error that says so. */
 bool lt_weights_find(lt_weights *weights, const char *name, int64_t rows, int64_t cols, lt_weight *weight, lt_error *err);
 

@@ -26,6 +26,7 @@ static bool lora_save(const lt_tuning *tuning, const lt_param_list *params, lt_d
     lt_peft_config config = *tuning->peft; /* a shallow copy: nothing of it is freed */
     (void)dtype;                           /* PEFT keeps adapters in f32 */
     config.inference_mode = true;
+    config.lora.fan_in_fan_out = tuning->model->config.conv1d; /* what PEFT itself corrects it to */
     config.base_model = (char *)tuning->options->model;
     if (!config.task_type)
         config.task_type = "CAUSAL_LM";

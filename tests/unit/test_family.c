@@ -337,3 +337,24 @@ Test(family, lists_every_tensor_of_a_model_with_its_shape)
     free(list);
     lt_config_free(&config);
 }
+
+#define GPT2(extra) "{" extra "\"model_type\":\"gpt2\",\"n_embd\":48,\"n_layer\":3,\"n_head\":4,\"n_positions\":64,\"vocab_size\":100}"
+
+Test(family, gpt2_learns_positions_and_stores_matrices_in_out)
+{
+    lt_config config = parse(GPT2("\"scale_attn_by_inverse_layer_idx\":true,"));
+    cr_assert(config.conv1d && config.tied_head && !config.gated_mlp && config.norm == LT_NORM_LAYER && config.F == 192 &&
+              config.rope_count == 0 && config.max_position == 64 && config.activation == LT_ACT_GELU_TANH);
+    cr_assert(config.layers[2].rope == -1 && config.layers[2].score_divisor == 3 && config.linear_bias[LT_LINEAR_QKV]);
+    lt_config_tensor *list;
+    int64_t count;
+    lt_error err;
+    cr_assert(lt_config_tensors(&config, &list, &count, &err));
+    cr_assert_str_eq(list[1].name, "transformer.wpe.weight");
+    cr_assert(list[1].shape[0] == 64 && list[1].shape[1] == 48 && list[1].role == LT_ROLE_TABLE);
+    free(list);
+    lt_config_free(&config);
+    config = parse(GPT2("\"n_inner\":70,\"scale_attn_weights\":false,"));
+    cr_assert(config.F == 70 && config.attention_scale == 1 && config.layers[2].score_divisor == 0);
+    lt_config_free(&config);
+}
