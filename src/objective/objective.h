@@ -66,6 +66,8 @@ typedef struct lt_objective_pass {
     const int64_t *sequence_targets; /* (sequences + 1): targets of sequence s are [s], … [s+1] - 1 */
     int64_t target_count;            /* of this pass */
     int64_t step_rows, step_targets; /* of the whole step (for an evaluation: of the pass) */
+    int64_t step_first_targets;      /* of those, the targets of the rows' first sequences (chosen answers) */
+    double step_weight;              /* Σ row_weight over the step's rows */
     const float *logp;               /* (target_count); NULL when weigh() comes first */
     float *weight;                   /* (target_count) out of weigh(): gradient of the loss by -logp */
     const uint8_t *target_kind;      /* (target_count) lt_target_kind; NULL: all are answers */
@@ -121,9 +123,12 @@ typedef struct lt_objective {
     bool logp_first;
     const char *const *metrics; /* names, NULL-terminated; NULL when the loss is all */
     lt_objective_head head;
+    bool trains_prompt;            /* the prompt tokens of the first sequence are targets too, of kind LT_TARGET_PROMPT */
     unsigned needs;                /* LT_TARGET_BIT(…) | … */
     const char *const *loss_types; /* NULL-terminated variants for options.loss_type; NULL: there is one */
 
+    /* A row's share of means over rows (class weights); NULL: every row counts 1. */
+    double (*row_weight)(const lt_objective_options *options, float value);
     /* Options that make no sense: LT_ERR_USAGE. May be NULL. */
     bool (*check)(const lt_objective_options *options, lt_error *err);
     /* Fills pass->weight, and pass->score_gradient with a score head. */
@@ -139,6 +144,16 @@ const char *const *lt_objective_names(void);
 /* The index of a loss type, -1 when the objective has none of that name. */
 int lt_objective_loss_type(const lt_objective *objective, const char *name);
 
-extern const lt_objective lt_objective_lm; /* lm.c */
+/* A training loss by its name on the command line: "sigmoid", "ipo", "kto" … : its objective and *loss_type; NULL when there
+ * is none. lt_objective_preferences lists them, NULL-terminated. */
+const lt_objective *lt_objective_preference(const char *name, int *loss_type);
+const char *const *lt_objective_preferences(void);
+
+extern const lt_objective lt_objective_lm;                       /* lm.c */
+extern const lt_objective lt_objective_dpo;                      /* dpo.c: pairs and a reference */
+extern const lt_objective lt_objective_orpo, lt_objective_cpo;   /* orpo.c, cpo.c: pairs alone */
+extern const lt_objective lt_objective_kto;                      /* kto.c: single answers, good or bad */
+extern const lt_objective lt_objective_reward;                   /* reward.c: pairs of scores */
+extern const lt_objective lt_objective_classify, lt_objective_multi_label, lt_objective_regression; /* classify.c */
 
 #endif
