@@ -16,7 +16,6 @@ WERROR   ?=
 OPT      ?= -O2 -g
 
 PKGS     := libzstd libpcre2-8 libutf8proc jansson yaml-0.1 libxxhash
-ARCH     := $(shell $(CC) -dumpmachine | cut -d- -f1)
 
 ifneq ($(filter clean help setup,$(MAKECMDGOALS)),$(if $(MAKECMDGOALS),$(MAKECMDGOALS),none))
   ifneq ($(shell pkg-config --exists $(PKGS) && echo yes),yes)
@@ -29,6 +28,9 @@ ifneq ($(filter clean help setup,$(MAKECMDGOALS)),$(if $(MAKECMDGOALS),$(MAKECMD
     endif
   endif
 endif
+
+# Only now is there a compiler to ask, on a machine that had none.
+ARCH     := $(shell $(CC) -dumpmachine | cut -d- -f1)
 
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla $(if $(WERROR),-Werror)
 CPPFLAGS += -Isrc -I. -I$(BUILD)/gen -D_GNU_SOURCE -DLT_VERSION='"$(VERSION)"' $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
