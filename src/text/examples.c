@@ -232,15 +232,15 @@ static bool source_next(void *context, lt_row *row, bool *end, lt_error *err)
         return false;
     if (*end)
         return true;
-    if (example->labels)
-        return lt_error_set(err, LT_ERR_UNSUPPORTED,
-                            "%s:%lld: expected labels that are the input_ids or -100, found others", example->row.path,
-                            (long long)example->row.line);
     *row = (lt_row){.sequences = example->sequences,
                     .lengths = example->lengths,
                     .ids = example->ids,
                     .trained = example->trained,
-                    .value = example->value};
+                    .labels = example->given_labels,
+                    .types = example->type_ids,
+                    .value = example->value,
+                    .path = example->row.path,
+                    .line = example->row.line};
     return true;
 }
 

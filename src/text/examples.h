@@ -58,6 +58,7 @@ typedef struct lt_example {
     int64_t targets;        /* how many are trained */
     const int32_t *labels; /* (Σ lengths) as the row gives them where they differ from its ids (masked language models:
                             * -100 does not count, the first token may); otherwise NULL */
+    const int32_t *given_labels; /* (Σ lengths) the row's labels whether they differ or not, or NULL */
     const int32_t *type_ids; /* (Σ lengths) the row's token_type_ids, or NULL */
     int32_t prompt;          /* preferences: so many tokens both sequences begin with, untrained */
     float value;             /* unpaired preferences: 1 good, 0 bad; preferences: margin; integer label; else 0 */

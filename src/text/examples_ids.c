@@ -66,6 +66,7 @@ static bool encode_sequence(lt_examples_encoder *e, const lt_json *row, lt_examp
         if (label != IGNORED && label != e->ids.data[i])
             out->labels = e->labels.data;
     }
+    out->given_labels = has_labels && trains ? e->labels.data : NULL;
     out->type_ids = has_types ? e->type_ids.data : NULL;
     out->lengths[0] = (int32_t)e->ids.count;
     return true;

@@ -89,14 +89,16 @@ bool lt_evaluate_logits(lt_engine *engine, lt_token_store *store, int64_t index,
     if (!lt_token_store_size(store, index, &size, err))
         return false;
     size_t tokens = (size_t)size.tokens;
-    int32_t *numbers = malloc(((size_t)size.sequences * 2 + 1 + tokens * 2) * sizeof *numbers);
+    int32_t *numbers = malloc(((size_t)size.sequences * 2 + 1 + tokens * 3) * sizeof *numbers);
     uint8_t *trained = malloc(tokens);
     float *logp = malloc(tokens * sizeof *logp);
     bool ok = numbers && trained && logp;
     if (!ok)
         lt_error_set(err, LT_ERR_MEMORY, "out of memory for a row of %d tokens", size.tokens);
-    int32_t *lengths = numbers, *starts = numbers + size.sequences, *ids = starts + size.sequences + 1, *targets = ids + tokens;
-    lt_record record = {.lengths = lengths, .ids = ids, .trained = trained};
+    int32_t *lengths = numbers, *starts = numbers + size.sequences, *ids = starts + size.sequences + 1, *targets = ids + tokens,
+            *types = targets + tokens;
+    bool typed = lt_token_store_totals(store)->typed;
+    lt_record record = {.lengths = lengths, .ids = ids, .trained = trained, .labels = targets, .types = types};
     ok = ok && lt_token_store_read(store, index, &record, err);
     if (ok) {
         starts[0] = 0;
@@ -104,7 +106,7 @@ bool lt_evaluate_logits(lt_engine *engine, lt_token_store *store, int64_t index,
             starts[s + 1] = starts[s] + lengths[s];
         /* Any target will do: what is wanted are the logits that come on the way to it. */
         memcpy(targets, ids, tokens * sizeof *ids);
-        lt_batch batch = {.T = size.tokens, .sequences = size.sequences, .ids = ids, .starts = starts, .targets = targets,
+        lt_batch batch = {.T = size.tokens, .sequences = size.sequences, .ids = ids, .types = typed ? types : NULL, .starts = starts, .targets = targets,
                           .target_count = size.tokens};
         lt_engine_set_dropout(engine, false);
         ok = lt_engine_forward(engine, &batch, err) && lt_engine_head(engine, NULL, logp, NULL, sink, context, err);

@@ -75,7 +75,7 @@ static void grow(int64_t *most, int64_t value)
 
 bool lt_loader_measure(lt_loader *loader, int64_t steps, int64_t pass_tokens, lt_loader_extent *extent, lt_error *err)
 {
-    *extent = (lt_loader_extent){0};
+    *extent = (lt_loader_extent){.typed = lt_token_store_totals(loader->store)->typed};
     lt_loader_place place = loader->place;
     double tokens = 0, targets = 0, passes = 0, squares = 0;
     for (int64_t step = 0; step < steps; step++) {
@@ -120,6 +120,7 @@ void lt_step_batch_layout(lt_step_batch *step, const lt_loader_extent *extent, l
     *step = (lt_step_batch){.extent = *extent};
     step->ids = LT_ARENA_NEW(arena, int32_t, extent->pass_tokens);
     step->targets = LT_ARENA_NEW(arena, int32_t, extent->pass_tokens);
+    step->types = extent->typed ? LT_ARENA_NEW(arena, int32_t, extent->pass_tokens) : NULL;
     step->trained = LT_ARENA_NEW(arena, uint8_t, extent->pass_tokens);
     step->starts = LT_ARENA_NEW(arena, int32_t, extent->pass_sequences + 1);
     step->lengths = LT_ARENA_NEW(arena, int32_t, extent->pass_sequences);
@@ -151,7 +152,9 @@ bool lt_loader_next_step(lt_loader *loader, lt_step_batch *step, lt_error *err)
 static bool append(lt_loader *loader, lt_step_batch *step, int64_t row, lt_error *err)
 {
     lt_batch *batch = &step->batch;
-    lt_record record = {.lengths = step->lengths, .ids = step->ids + batch->T, .trained = step->trained + batch->T};
+    lt_record record = {.lengths = step->lengths, .ids = step->ids + batch->T, .trained = step->trained + batch->T,
+                        .labels = step->targets + batch->T, .types = step->types ? step->types + batch->T : NULL};
+    bool in_place = lt_token_store_totals(loader->store)->in_place;
     if (!lt_token_store_read(loader->store, step->records[row], &record, err))
         return false;
     step->rows[step->row_count++] = (lt_objective_row){
@@ -163,8 +166,9 @@ static bool append(lt_loader *loader, lt_step_batch *step, int64_t row, lt_error
     for (int32_t s = 0; s < record.sequences; s++) {
         int64_t begin = batch->T, end = begin + record.lengths[s];
         for (int64_t t = begin; t < end; t++) {
-            bool counts = t + 1 < end && step->trained[t + 1];
-            step->targets[t] = counts ? step->ids[t + 1] : -1;
+            bool counts = in_place ? step->targets[t] >= 0 : t + 1 < end && step->trained[t + 1];
+            if (!in_place)
+                step->targets[t] = counts ? step->ids[t + 1] : -1;
             batch->target_count += counts;
         }
         batch->T = end;
@@ -180,7 +184,7 @@ bool lt_loader_next_pass(lt_loader *loader, lt_step_batch *step, int64_t pass_to
     *more = step->next_row < step->step_rows;
     if (!*more)
         return true;
-    step->batch = (lt_batch){.ids = step->ids, .starts = step->starts, .targets = step->targets};
+    step->batch = (lt_batch){.ids = step->ids, .types = step->types, .starts = step->starts, .targets = step->targets};
     step->row_count = 0;
     step->starts[0] = 0;
     step->sequence_targets[0] = 0;

@@ -42,6 +42,7 @@ typedef struct lt_loader_extent {
     int64_t pass_tokens, pass_targets, pass_sequences, pass_rows; /* the largest pass */
     int64_t step_tokens, step_rows;                               /* the largest step */
     double mean_tokens, mean_targets, mean_passes;                /* of a step */
+    bool typed;                                                   /* tokens have types */
     double mean_squares;                                          /* Σ length² of the sequences of a step: attention's work */
 } lt_loader_extent;
 
@@ -59,6 +60,7 @@ typedef struct lt_step_batch {
     int64_t next_row;          /* first row of the next pass */
     int64_t passes;            /* passes made so far */
     int32_t *ids, *starts, *targets;
+    int32_t *types; /* NULL: the store has none */
     uint8_t *trained;
     int32_t *lengths;
     lt_loader_extent extent;

@@ -37,6 +37,8 @@ static bool read_rows(lt_run *run, const lt_row_source *rows, lt_packing packing
         .max_length = run->options->max_length,
         .vocabulary = run->model->config.V,
         .sequences = sequences[run->options->objective->rows],
+        .in_place = run->model->config.bidirectional && run->options->objective->rows == LT_ROW_SEQUENCE,
+        .typed = run->model->config.types > 0,
         .progress = show_rows,
         .context = &progress,
     };

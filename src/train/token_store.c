@@ -1,4 +1,5 @@
-/* Two unnamed files: the records one behind the other (lengths, ids, trained flags), and an index of fixed-size entries. */
+/* Two unnamed files: the records one behind the other (lengths, ids, trained flags,
+ * then labels and types where the store has them), and an index of fixed-size entries. */
 #include "train/token_store.h"
 
 #include <assert.h>
@@ -56,6 +57,16 @@ static bool put(builder *b, FILE *file, const void *bytes, size_t n, lt_error *e
     return true;
 }
 
+static bool reserve_numbers(bool wanted, int32_t **numbers, int64_t room, lt_error *err)
+{
+    int32_t *grown = wanted ? realloc(*numbers, (size_t)room * sizeof *grown) : NULL;
+    if (wanted && !grown)
+        return lt_error_set(err, LT_ERR_MEMORY, "out of memory for a row of %lld tokens", (long long)room);
+    if (grown)
+        *numbers = grown;
+    return true;
+}
+
 /* Makes room for a record of that size. */
 static bool reserve(builder *b, int64_t sequences, int64_t tokens, lt_error *err)
 {
@@ -77,6 +88,9 @@ static bool reserve(builder *b, int64_t sequences, int64_t tokens, lt_error *err
         if (!trained)
             return lt_error_set(err, LT_ERR_MEMORY, "out of memory for a row of %lld tokens", (long long)tokens);
         r->trained = trained;
+        if (!reserve_numbers(b->options->in_place, &r->labels, room, err) ||
+            !reserve_numbers(b->options->typed, &r->types, room, err))
+            return false;
         b->token_room = room;
     }
     return true;
@@ -90,7 +104,8 @@ static bool flush_record(builder *b, lt_error *err)
     lt_record_size size = {.offset = b->offset, .tokens = r->tokens, .sequences = r->sequences};
     int64_t at = 0;
     for (int32_t s = 0; s < r->sequences; s++) {
-        r->trained[at] = 0; /* nothing comes before it that could predict it */
+        if (!b->options->in_place)
+            r->trained[at] = 0; /* nothing comes before it that could predict it */
         for (int32_t t = 0; t < r->lengths[s]; t++)
             size.targets += r->trained[at + t] != 0;
         size.squares += (float)r->lengths[s] * (float)r->lengths[s];
@@ -104,6 +119,8 @@ static bool flush_record(builder *b, lt_error *err)
         if (!put(b, b->store->data, &r->value, sizeof r->value, err) ||
             !put(b, b->store->data, r->lengths, lengths, err) || !put(b, b->store->data, r->ids, ids, err) ||
             !put(b, b->store->data, r->trained, (size_t)r->tokens, err) ||
+            (b->options->in_place && !put(b, b->store->data, r->labels, ids, err)) ||
+            (b->options->typed && !put(b, b->store->data, r->types, ids, err)) ||
             !put(b, b->store->index, &size, sizeof size, err))
             return false;
         XXH3_64bits_update(b->hash, &r->value, sizeof r->value);
@@ -111,6 +128,14 @@ static bool flush_record(builder *b, lt_error *err)
         XXH3_64bits_update(b->hash, r->ids, ids);
         XXH3_64bits_update(b->hash, r->trained, (size_t)r->tokens);
         b->offset += (int64_t)(sizeof r->value + lengths + ids) + r->tokens;
+        if (b->options->in_place) {
+            XXH3_64bits_update(b->hash, r->labels, ids);
+            b->offset += (int64_t)ids;
+        }
+        if (b->options->typed) {
+            XXH3_64bits_update(b->hash, r->types, ids);
+            b->offset += (int64_t)ids;
+        }
         totals->records++;
         totals->tokens += r->tokens;
         totals->targets += size.targets;
@@ -123,6 +148,29 @@ static bool flush_record(builder *b, lt_error *err)
     }
     r->sequences = r->tokens = 0;
     r->value = 0;
+    return true;
+}
+
+static bool refuse(const builder *b, const lt_row *row, const char *what, lt_error *err)
+{
+    if (row->path)
+        return lt_error_set(err, LT_ERR_FORMAT, "%s:%lld: %s", row->path, (long long)row->line, what);
+    return lt_error_set(err, LT_ERR_FORMAT, "row %lld: %s", (long long)b->store->totals.rows, what);
+}
+
+static bool check_labels(const builder *b, const lt_row *row, int64_t tokens, lt_error *err)
+{
+    if (b->options->in_place && !row->labels)
+        return refuse(b, row, "expected input_ids and labels, which a masked language model trains on; found no labels", err);
+    for (int64_t t = 0; t < tokens && row->labels; t++) {
+        int32_t label = row->labels[t];
+        if (label == -100)
+            continue;
+        if (!b->options->in_place && label != row->ids[t])
+            return refuse(b, row, "expected labels that are the input_ids or -100, found others", err);
+        if (label < 0 || label >= b->options->vocabulary)
+            return refuse(b, row, "a label is no token of the model", err);
+    }
     return true;
 }
 
@@ -144,7 +192,20 @@ static bool check_row(const builder *b, const lt_row *row, int64_t *tokens, lt_e
         if (row->ids[t] < 0 || row->ids[t] >= b->options->vocabulary)
             return lt_error_set(err, LT_ERR_FORMAT, "row %lld: token %lld has id %d, but the model has ids 0 to %lld",
                                 (long long)number, (long long)t, row->ids[t], (long long)b->options->vocabulary - 1);
-    return true;
+    return check_labels(b, row, *tokens, err);
+}
+
+/* Labels and types of n tokens, from `from` of the row on. */
+static void append_numbers(builder *b, const lt_row *row, int64_t from, int64_t n)
+{
+    lt_record *r = &b->record;
+    for (int64_t t = 0; t < n && b->options->in_place; t++) {
+        int32_t label = row->labels[from + t];
+        r->labels[r->tokens + t] = label < 0 ? -1 : label;
+        r->trained[r->tokens + t] = label >= 0;
+    }
+    for (int64_t t = 0; t < n && b->options->typed; t++)
+        r->types[r->tokens + t] = row->types ? row->types[from + t] : 0;
 }
 
 /* The row's sequences behind those that the record already has. */
@@ -156,6 +217,7 @@ static bool append_row(builder *b, const lt_row *row, int64_t tokens, lt_error *
     memcpy(r->lengths + r->sequences, row->lengths, (size_t)row->sequences * sizeof(int32_t));
     memcpy(r->ids + r->tokens, row->ids, (size_t)tokens * sizeof(int32_t));
     memcpy(r->trained + r->tokens, row->trained, (size_t)tokens);
+    append_numbers(b, row, 0, tokens);
     r->sequences += row->sequences;
     r->tokens += (int32_t)tokens;
     r->value = row->value;
@@ -175,6 +237,7 @@ static bool append_stream(builder *b, const lt_row *row, lt_error *err)
             return false;
         memcpy(r->ids + r->tokens, row->ids + done, (size_t)part * sizeof(int32_t));
         memcpy(r->trained + r->tokens, row->trained + done, (size_t)part);
+        append_numbers(b, row, done, part);
         if (joined && done == 0)
             r->trained[r->tokens] = 1; /* the text goes on: the end of the last row predicts the start of this one */
         if (joined && r->sequences)
@@ -243,6 +306,8 @@ bool lt_token_store_build(lt_token_store **out, const lt_row_source *source, con
         lt_error_set(err, LT_ERR_MEMORY, "out of memory for the token store");
         goto done;
     }
+    b.store->totals.in_place = options->in_place;
+    b.store->totals.typed = options->typed;
     snprintf(b.store->folder, sizeof b.store->folder, "%s", options->folder);
     XXH3_64bits_reset(b.hash);
     b.store->data = open_unnamed(options->folder, err);
@@ -268,6 +333,8 @@ done:
     free(b.record.lengths);
     free(b.record.ids);
     free(b.record.trained);
+    free(b.record.labels);
+    free(b.record.types);
     XXH3_freeState(b.hash);
     if (!ok)
         lt_token_store_close(b.store);
@@ -308,9 +375,14 @@ bool lt_token_store_read(lt_token_store *store, int64_t index, lt_record *out, l
     if (!lt_file_pread(fd, name, &out->value, sizeof out->value, at, err))
         return false;
     at += (int64_t)sizeof out->value;
+    int64_t behind = at + (int64_t)(lengths + ids) + size.tokens;
     if (!lt_file_pread(fd, name, out->lengths, lengths, at, err) ||
         !lt_file_pread(fd, name, out->ids, ids, at + (int64_t)lengths, err) ||
         !lt_file_pread(fd, name, out->trained, (size_t)size.tokens, at + (int64_t)(lengths + ids), err))
+        return false;
+    if (store->totals.in_place && !lt_file_pread(fd, name, out->labels, ids, behind, err))
+        return false;
+    if (store->totals.typed && !lt_file_pread(fd, name, out->types, ids, behind + (store->totals.in_place ? (int64_t)ids : 0), err))
         return false;
     out->sequences = size.sequences;
     out->tokens = size.tokens;

@@ -29,6 +29,7 @@ typedef struct lt_token_totals {
     int64_t longest_record;   /* tokens */
     int64_t longest_sequence; /* tokens */
     int64_t most_sequences;   /* of a record */
+    bool in_place, typed;     /* as the options said */
     uint64_t hash;            /* XXH3 of all records: resuming on other data is noticed */
 } lt_token_totals;
 
@@ -39,6 +40,8 @@ typedef struct lt_record {
     int32_t *lengths; /* (sequences) */
     int32_t *ids;     /* (tokens) */
     uint8_t *trained; /* (tokens) */
+    int32_t *labels;  /* (tokens) of a store in_place: the id wanted at each place, or -1 */
+    int32_t *types;   /* (tokens) of a typed store */
 } lt_record;
 
 /* Takes every row of source (and closes it). folder is where the file lies. Rows without a target are left out and
@@ -50,6 +53,8 @@ typedef struct lt_token_store_options {
     int64_t max_length; /* tokens of a packed block; unused with LT_PACKING_NONE */
     int64_t vocabulary;
     int32_t sequences;  /* every row must have this many (1, or 2 for pairs) */
+    bool in_place;      /* targets are the rows' labels at their own places (masked language models) */
+    bool typed;         /* token types are kept */
     bool (*progress)(int64_t rows, void *context);
     void *context;
 } lt_token_store_options;

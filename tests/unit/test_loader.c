@@ -209,3 +209,53 @@ Test(loader, cuts_a_large_step_into_passes_of_whole_rows)
     lt_arena_free(&arena);
     lt_token_store_close(store);
 }
+
+static bool give_labels(void *context, lt_row *row, bool *end, lt_error *err)
+{
+    static const int32_t lengths[] = {4, 3}, ids[] = {5, 6, 7, 8, 9, 10, 11}, labels[] = {21, -100, 23, -100, -100, -100, 27},
+                         types[] = {0, 0, 1, 1};
+    int *row_number = context, at = *row_number ? 4 : 0;
+    (void)err;
+    static const uint8_t trained[7];
+    *end = *row_number == 2;
+    if (!*end)
+        *row = (lt_row){.sequences = 1, .lengths = lengths + *row_number, .ids = ids + at, .trained = trained, .labels = labels + at,
+                        .types = *row_number ? NULL : types, .path = "m.jsonl", .line = *row_number + 1};
+    ++*row_number;
+    return true;
+}
+
+Test(loader, masked_rows_have_targets_in_place_and_token_types)
+{
+    test_folder folder = test_folder_make();
+    int rows = 0;
+    lt_row_source source = {.next = give_labels, .context = &rows};
+    lt_token_store_options options = {.folder = folder.path, .vocabulary = 40, .sequences = 1, .in_place = true, .typed = true};
+    lt_token_store *store = NULL;
+    lt_loader loader;
+    lt_arena arena;
+    lt_error err;
+    bool more;
+    cr_assert(lt_token_store_build(&store, &source, &options, NULL, &err), "%s", err.message);
+    cr_assert_eq(lt_token_store_totals(store)->targets, 3);
+    lt_loader_init(&loader, store, &(lt_loader_options){.rows_per_step = 2});
+    lt_step_batch step = room(&loader, &arena, 1, 0);
+    cr_assert(lt_loader_next_step(&loader, &step, &err));
+    cr_assert(lt_loader_next_pass(&loader, &step, 0, &more, &err) && more);
+    cr_assert_eq(step.batch.target_count, 3);
+    cr_assert_arr_eq(step.batch.targets, ((int32_t[]){21, -1, 23, -1, -1, -1, 27}), 7 * sizeof(int32_t));
+    cr_assert_arr_eq(step.batch.types, ((int32_t[]){0, 0, 1, 1, 0, 0, 0}), 7 * sizeof(int32_t));
+    lt_arena_free(&arena);
+    lt_token_store_close(store);
+
+    rows = 0;
+    options.in_place = false;
+    cr_assert_not(lt_token_store_build(&store, &source, &options, NULL, &err));
+    cr_assert_str_eq(err.message, "m.jsonl:1: expected labels that are the input_ids or -100, found others");
+    rows = 0;
+    options.in_place = true;
+    options.vocabulary = 22;
+    cr_assert_not(lt_token_store_build(&store, &source, &options, NULL, &err));
+    cr_assert_str_eq(err.message, "m.jsonl:1: a label is no token of the model");
+    test_folder_remove(&folder);
+}
