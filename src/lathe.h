@@ -100,6 +100,14 @@ typedef enum lathe_strategy {
     LATHE_STRATEGY_EPOCH
 } lathe_strategy;
 
+typedef enum lathe_frozen_cache {
+    LATHE_FROZEN_CACHE_AUTO, /* where rows are seen more than once: bf16 with bf16 products, fp32 with fp32 */
+    LATHE_FROZEN_CACHE_NO,
+    LATHE_FROZEN_CACHE_INT8,
+    LATHE_FROZEN_CACHE_BF16,
+    LATHE_FROZEN_CACHE_FP32
+} lathe_frozen_cache;
+
 /* What is going on. Called after every step, and now and then while data is read or evaluated. */
 typedef struct lathe_progress {
     const char *phase;   /* "tokenizing", "training", "evaluating", "saving" */
@@ -136,6 +144,7 @@ typedef struct lathe_train_options {
     lathe_strings target_modules, exclude_modules,
         modules_to_save; /* names; one entry with regex characters is a regex */
     lathe_integers layers_to_transform;
+    int64_t top_layers; /* above 0: only the uppermost so many blocks, in place of layers_to_transform */
 
     /* rows and steps */
     int64_t max_length; /* tokens of a row; 0: the model's context, at most 1024 */
@@ -158,6 +167,11 @@ typedef struct lathe_train_options {
     int eval_strategy, save_strategy; /* lathe_strategy */
     int64_t eval_steps, logging_steps, save_steps, save_total_limit;
     const char *save_gradients; /* the first step's gradients go to this file, or NULL */
+
+    /* what leaves the frozen blocks below the lowest trained one, kept on disk between epochs */
+    int frozen_cache;      /* lathe_frozen_cache */
+    const char *cache_dir; /* NULL: in output */
+    bool keep_cache;       /* it stays for further runs on the same rows */
 
     /* machine */
     int64_t max_memory;      /* bytes; 0: what is available */

@@ -50,7 +50,7 @@ static bool set_linear_names(const lathe_train_options *from, lt_peft_names *nam
 static bool set_targets(const lathe_train_options *from, lt_lora_config *lora, lt_error *err)
 {
     const lathe_strings *targets = &from->target_modules;
-    if (from->layers_to_transform.count > 0 && targets->count == 1 && strcmp(targets->items[0], "all-linear") == 0)
+    if ((from->layers_to_transform.count > 0 || from->top_layers > 0) && targets->count == 1 && strcmp(targets->items[0], "all-linear") == 0)
         return set_linear_names(from, &lora->target_modules, err);
     return set_names(&lora->target_modules, targets, err);
 }
@@ -66,6 +66,31 @@ static bool set_layers(lt_lora_config *lora, const lathe_integers *from, lt_erro
     lora->layer_count = from->count;
     for (int i = 0; i < from->count; i++)
         lora->layers[i] = (int)from->items[i];
+    return true;
+}
+
+/* The uppermost blocks, as PEFT has them: a list. */
+static bool set_top_layers(const lathe_train_options *from, lt_lora_config *lora, lt_error *err)
+{
+    lt_config config;
+    if (from->top_layers == 0)
+        return true;
+    if (from->layers_to_transform.count > 0)
+        return lt_error_set(err, LT_ERR_USAGE, "top_layers and layers_to_transform exclude each other");
+    if (!lt_family_load(from->model, &config, err))
+        return false;
+    int64_t blocks = config.L, count = from->top_layers;
+    lt_config_free(&config);
+    if (count > blocks)
+        return lt_error_set(err, LT_ERR_USAGE, "top_layers: expected at most %lld, the blocks of the model, found %lld", (long long)blocks,
+                            (long long)count);
+    lora->layers = calloc((size_t)count, sizeof *lora->layers);
+    if (!lora->layers)
+        return lt_error_set(err, LT_ERR_MEMORY, "out of memory");
+    lora->layers_given = true;
+    lora->layer_count = (int)count;
+    for (int64_t i = 0; i < count; i++)
+        lora->layers[i] = (int)(blocks - count + i);
     return true;
 }
 
@@ -86,7 +111,7 @@ static bool set_adapter(setup *s, lt_error *err)
         return lt_error_set(err, LT_ERR_MEMORY, "out of memory");
     s->to.peft = &s->peft;
     return set_targets(from, lora, err) && set_names(&lora->exclude_modules, &from->exclude_modules, err) &&
-           set_layers(lora, &from->layers_to_transform, err) &&
+           set_layers(lora, &from->layers_to_transform, err) && set_top_layers(from, lora, err) &&
            (from->modules_to_save.count == 0 || lt_peft_names_set(&s->peft.modules_to_save, from->modules_to_save.items,
                                                                   from->modules_to_save.count, err)) &&
            lt_peft_config_check(&s->peft, err);
@@ -210,6 +235,11 @@ static void set_plain(setup *s)
     to->save_steps = from->save_steps;
     to->save_total_limit = from->save_total_limit;
     to->save_gradients = from->save_gradients;
+
+    static const int cache_bits[] = {LT_FROZEN_CACHE_AUTO, 0, 8, 16, 32};
+    to->frozen_cache = cache_bits[from->frozen_cache];
+    to->cache_folder = from->cache_dir;
+    to->keep_cache = from->keep_cache;
 
     to->compute = lt_api_compute(from->compute);
     to->threads = lt_threads_set((int)from->threads);

@@ -31,7 +31,7 @@ const char *lt_cmd_train_idle(const lt_options *options, const lt_option *option
 {
     static const char *const shapes[] = {
         "lora-r",          "lora-alpha",          "lora-dropout",    "use-rslora", "target-modules",
-        "exclude-modules", "layers-to-transform", "modules-to-save", NULL};
+        "exclude-modules", "layers-to-transform", "top-layers",  "modules-to-save", NULL};
     static const struct {
         const char *option, *schedules[4];
     } kwargs[] = {
@@ -58,6 +58,9 @@ const char *lt_cmd_train_idle(const lt_options *options, const lt_option *option
         return "--save-strategy says otherwise";
     if (strcmp(option->name, "warmup-ratio") == 0 && train->warmup_steps > 0)
         return "--warmup-steps wins over it";
+    if ((strcmp(option->name, "cache-dir") == 0 || strcmp(option->name, "keep-cache") == 0) &&
+        train->frozen_cache == LATHE_FROZEN_CACHE_NO)
+        return "--frozen-cache no leaves nothing to keep";
     return NULL;
 }
 

@@ -132,6 +132,8 @@ static const lt_option table[] = {
     {"exclude-modules", NAMES(train.exclude_modules, "NAME"), GROUP, FOR(TRAINING), .help = "layers that get none"},
     {"layers-to-transform", INTS(train.layers_to_transform, "N", 0, 100000), GROUP, FOR(TRAINING),
      .help = "only these blocks, counted from 0"},
+    {"top-layers", INT(train.top_layers, 0, 100000), SHOWN("all"), GROUP, FOR(TRAINING),
+     .help = "only the uppermost N blocks: what lies below is computed once (see --frozen-cache)"},
     {"modules-to-save", NAMES(train.modules_to_save, "NAME"), GROUP, ALSO("lora-modules-to-save"), FOR(TRAINING),
      .help = "modules that are trained whole and saved with the adapter"},
 #undef GROUP
@@ -151,6 +153,11 @@ static const lt_option table[] = {
      .help = "rows of a batch are filled up to --max-length with several rows of data"},
     {"shuffle", BOOL(train.shuffle), GROUP, FOR(TRAINING), .help = "another order of rows in every epoch; otherwise that of the files"},
     {"seed", INT(train.seed, 0, MANY), GROUP, FOR(TRAINING), .help = "of the adapter, the order of rows and dropout"},
+    {"frozen-cache", CHOICE(train.frozen_cache, "auto|no|int8|bf16|fp32"), GROUP, FOR(TRAINING),
+     .help = "keep the output of the blocks below the lowest trained one on disk, so that later epochs start there; auto: where there are any"},
+    {"cache-dir", TEXT(train.cache_dir, "DIR"), SHOWN("the run folder"), GROUP, FOR(TRAINING), .help = "where that cache lies"},
+    {"keep-cache", BOOL(train.keep_cache), GROUP, FOR(TRAINING),
+     .help = "leave it there, for further runs on the same rows and model"},
     {"dry-run", BOOL(dry_run), GROUP, THIS_CALL, FOR(TRAINING), .help = "plan only: memory, time and disk traffic"},
 #undef GROUP
 

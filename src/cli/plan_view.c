@@ -55,6 +55,11 @@ void lt_plan_view_print(const lt_plan *plan, FILE *out)
     if (plan->seconds_per_step > 0)
         fprintf(out, "  %-22s%12s  at %.0f GFLOP/s\n", "time", lt_figure_seconds(plan->seconds_per_step, a),
                 plan->flops_per_second / 1e9);
+    if (plan->seconds_per_cached_step > 0)
+        fprintf(out, "  %-22s%12s  once the frozen blocks' output is on disk\n", "", lt_figure_seconds(plan->seconds_per_cached_step, a));
+    if (plan->frozen_cache_bytes > 0)
+        fprintf(out, "  %-22s%12s  at most, on disk, for the output of the frozen blocks\n", "cache",
+                lt_figure_bytes(plan->frozen_cache_bytes, a));
     fprintf(out, "  %-22s%12s\n", "read from disk", lt_figure_bytes(plan->bytes_read_per_step, a));
     fprintf(out, "  %-22s%12s  %s\n", "mode", plan->mode, explain(plan->mode));
 }

@@ -36,6 +36,12 @@ static bool complete(lt_plan *plan, const lt_plan_facts *facts, lt_error *err)
         plan->flops_per_second = lt_gemm_peak(r->compute, SPEED_SECONDS);
         plan->seconds_per_step = lt_plan_seconds(facts, &plan->shape, &plan->choice, &plan->extent, plan->flops_per_second);
     }
+    if (r->frozen && r->loader) {
+        const lt_token_totals *rows = lt_token_store_totals(r->loader->store);
+        double blocks = 2.0 * plan->extent.mean_tokens * (double)(facts->forward_parameters - facts->trained_parameters);
+        plan->frozen_cache_bytes = lt_frozen_cache_disk(r->frozen, rows->records, rows->tokens);
+        plan->seconds_per_cached_step = plan->seconds_per_step * (1 - blocks / plan->flops_per_step);
+    }
     return true;
 }
 
@@ -121,9 +127,10 @@ json_t *lt_plan_json(const lt_plan *plan)
                               (json_int_t)b->optimizer, "weights", (json_int_t)b->weights, "activations",
                               (json_int_t)b->activations, "workspace", (json_int_t)b->workspace, "data",
                               (json_int_t)b->data, "saving", (json_int_t)b->saving);
-    return json_pack("{s:I,s:o,s:f,s:I,s:s,s:f,s:f,s:f,s:f,s:o}", "peak_bytes", (json_int_t)plan->peak_bytes, "bytes", bytes,
+    return json_pack("{s:I,s:o,s:f,s:I,s:s,s:f,s:f,s:f,s:f,s:I,s:f,s:o}", "peak_bytes", (json_int_t)plan->peak_bytes, "bytes", bytes,
                      "seconds_per_step", plan->seconds_per_step, "bytes_read_per_step", (json_int_t)plan->bytes_read_per_step,
                      "mode", plan->mode, "tokens_per_step", plan->extent.mean_tokens, "flops_per_step", plan->flops_per_step,
                      "useful_flops_per_step", plan->useful_flops_per_step, "flops_per_second", plan->flops_per_second,
-                     "choice", lt_plan_choice_json(&plan->choice));
+                     "frozen_cache_bytes", (json_int_t)plan->frozen_cache_bytes, "seconds_per_cached_step",
+                     plan->seconds_per_cached_step, "choice", lt_plan_choice_json(&plan->choice));
 }

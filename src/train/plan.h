@@ -13,6 +13,7 @@
 #include <jansson.h>
 
 #include "nn/engine.h"
+#include "train/frozen_cache.h"
 #include "train/loader.h"
 #include "train/optimizer.h"
 
@@ -28,6 +29,7 @@ typedef struct lt_plan_request {
     int threads;                 /* > 0 */
     int activation_bits;         /* 8, 16, 32; 0: 8 with bf16 products, 32 with f32 */
     int64_t max_memory_bytes;    /* 0: what the system has available */
+    const lt_frozen_cache_options *frozen; /* the cache of frozen blocks; NULL: none */
     bool measure_speed;          /* run lt_gemm_peak for a moment to predict seconds */
 } lt_plan_request;
 
@@ -62,6 +64,8 @@ typedef struct lt_plan {
     double flops_per_second;   /* 0 when not measured */
     double seconds_per_step;   /* 0 when not measured */
     int64_t bytes_read_per_step;
+    int64_t frozen_cache_bytes;     /* on disk at most; 0: no cache of frozen blocks */
+    double seconds_per_cached_step; /* of the steps that start from it; 0 when not measured or without */
     const char *mode;          /* "keep-all", "keep-attention", "recompute", "mixed", "forward" */
 } lt_plan;
 

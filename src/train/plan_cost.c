@@ -34,9 +34,13 @@ static void count_linear(lt_linear *linear, int64_t block, lt_linear_slot slot, 
         return;
     }
     int64_t bytes = streamed(&linear->weight);
+    int64_t parameters = linear->weight.matrix.rows * linear->weight.matrix.cols;
     facts->forward_bytes += bytes;
-    if (block >= model->config.L - facts->trained_layers)
+    facts->forward_parameters += parameters;
+    if (block >= model->config.L - facts->trained_layers) {
         facts->backward_bytes += bytes;
+        facts->trained_parameters += parameters;
+    }
 }
 
 static bool count_params(lt_plan_facts *facts, lt_error *err)
@@ -125,6 +129,8 @@ lt_plan_bytes lt_plan_count(const lt_plan_facts *facts, const lt_engine_shape *s
         .data = data.used + 2 * lt_align_up(shape->max_T * (int64_t)sizeof(float)), /* log-probabilities and weights */
         .saving = saving_bytes(facts),
     };
+    if (facts->request->frozen)
+        bytes.data += lt_frozen_cache_memory(facts->request->frozen);
     bytes.total = bytes.process + bytes.parameters + bytes.gradients + bytes.optimizer + bytes.weights +
                   bytes.activations + bytes.workspace + bytes.data + bytes.saving;
     return bytes;

@@ -12,6 +12,8 @@ typedef struct lt_plan_facts {
     int64_t forward_bytes;           /* of all blocks */
     int64_t backward_bytes;          /* of the blocks that the backward pass walks */
     int64_t trained_layers;
+    int64_t forward_parameters;      /* of the matrices of all blocks */
+    int64_t trained_parameters;      /* of those that the backward pass walks */
     bool training;
     bool larger_than_memory; /* the streamed weights do not fit into the machine's page cache */
 } lt_plan_facts;

@@ -3,6 +3,7 @@
 #ifndef LT_TRAIN_RUN_H
 #define LT_TRAIN_RUN_H
 
+#include "train/frozen_cache.h"
 #include "train/loader.h"
 #include "train/plan.h"
 #include "train/run_folder.h"
@@ -50,6 +51,8 @@ typedef struct lt_run {
     lt_run_counters at;
     lt_run_step_result last;
     double session_start; /* lt_run_clock when this process began to train, less what earlier sessions took */
+    lt_frozen_cache_options frozen; /* bits 0: without */
+    lt_frozen_cache *cache;         /* or NULL */
     json_t *fingerprint;  /* what a resumed run must have in common with this one */
 } lt_run;
 
@@ -64,6 +67,12 @@ bool lt_run_make_plan(lt_run *run, const lt_plan_choice *choice, bool measure_sp
 /* Takes the planned memory and fills the trained tensors. */
 bool lt_run_start(lt_run *run, lt_error *err);
 void lt_run_close(lt_run *run);
+
+/* run_frozen.c */
+bool lt_run_choose_frozen(lt_run *run, lt_error *err); /* after lt_run_read_data: fills run->frozen */
+bool lt_run_open_frozen(lt_run *run, lt_error *err);   /* with the folder started */
+bool lt_run_forward(lt_run *run, lt_error *err);       /* the present pass, with the cache if there is one */
+void lt_run_close_frozen(lt_run *run, bool finished);
 
 /* run_step.c */
 bool lt_run_step(lt_run *run, lt_error *err);

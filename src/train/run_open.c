@@ -129,6 +129,7 @@ bool lt_run_make_plan(lt_run *run, const lt_plan_choice *choice, bool measure_sp
         .activation_bits = o->activation_bits,
         .max_memory_bytes = o->max_memory_bytes,
         .measure_speed = measure_speed,
+        .frozen = run->frozen.bits ? &run->frozen : NULL,
     };
     if (run->eval)
         request.longest_sequence = max64(request.longest_sequence, lt_token_store_totals(run->eval)->longest_sequence);

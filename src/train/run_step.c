@@ -32,7 +32,7 @@ static bool run_pass(lt_run *run, lt_error *err)
     const lt_objective_options *options = &run->options->objective_options;
     lt_objective_pass pass;
     lt_engine_set_step(run->engine, pass_seed(run), (uint64_t)run->at.step);
-    if (!lt_engine_forward(run->engine, &run->batch.batch, err))
+    if (!lt_run_forward(run, err))
         return false;
     if (objective->logp_first && !lt_engine_head(run->engine, NULL, run->logp, NULL, NULL, NULL, err))
         return false;

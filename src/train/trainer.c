@@ -31,6 +31,7 @@ void lt_train_defaults(lt_train_options *options)
         .logging_steps = 10,
         .save_steps = 500,
         .save_dtype = LT_DTYPE_F32,
+        .frozen_cache = LT_FROZEN_CACHE_AUTO,
     };
 }
 
@@ -71,6 +72,9 @@ static bool check_options(const lt_train_options *o, bool writes, lt_error *err)
         return out_of_range("save_total_limit", "0 (keep all) or more", (double)o->save_total_limit, err);
     if (o->packing != LT_PACKING_NONE && o->max_length < 2)
         return out_of_range("max_length", "2 or more", (double)o->max_length, err);
+    if (o->frozen_cache != LT_FROZEN_CACHE_AUTO && o->frozen_cache != 0 && o->frozen_cache != 8 && o->frozen_cache != 16 &&
+        o->frozen_cache != 32)
+        return out_of_range("frozen_cache", "8, 16, 32 bits, or 0", o->frozen_cache, err);
     if (o->activation_bits && o->activation_bits != 8 && o->activation_bits != 16 && o->activation_bits != 32)
         return out_of_range("activation_bits", "8, 16 or 32", o->activation_bits, err);
     if (o->eval_strategy != LT_STRATEGY_NO && !o->eval_rows.next)
@@ -152,7 +156,7 @@ static bool prepare(lt_run *run, const char *temporary, lt_error *err)
 {
     run->at.loss_first = run->at.loss_last = NAN;
     run->eval_step = -1;
-    return lt_run_open_model(run, err) && lt_run_read_data(run, temporary, err);
+    return lt_run_open_model(run, err) && lt_run_read_data(run, temporary, err) && lt_run_choose_frozen(run, err);
 }
 
 static bool resume(lt_run *run, char folder[4096], lt_plan_choice *choice, lt_error *err)
@@ -186,6 +190,8 @@ static bool run_all(lt_run *run, lt_run_mode mode, lt_train_result *result, lt_e
     lt_run_folder_remove_unfinished(o->output);
     if (!lt_run_folder_start(&run->folder, mode, o->recipe, run->at.step, err))
         return false;
+    if (!lt_run_open_frozen(run, err))
+        return false;
     run->session_start = lt_run_clock() - run->at.elapsed;
     return train(run, err) && finish(run, result, err);
 }
@@ -213,6 +219,7 @@ bool lt_train_run(const lt_train_options *options, lt_train_result *result, lt_e
     ok = ok && run_all(&run, mode, result, err);
     if (!run.rows_taken)
         close_rows(&own);
+    lt_run_close_frozen(&run, ok);
     if (opened)
         lt_run_folder_close(&run.folder, ok);
     lt_run_close(&run);

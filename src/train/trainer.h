@@ -28,6 +28,9 @@ typedef struct lt_progress {
 
 typedef void (*lt_progress_sink)(const lt_progress *progress, void *context);
 
+/* lt_train_options.frozen_cache: 32 bits with f32 products, 16 with bf16, where rows are seen more than once. */
+enum { LT_FROZEN_CACHE_AUTO = -1 };
+
 typedef struct lt_train_options {
     /* what, from what, to where; all strings are borrowed */
     const char *command;             /* "sft", "pretrain": for summary.json */
@@ -61,6 +64,11 @@ typedef struct lt_train_options {
     int threads;
     int activation_bits;             /* 0: chosen */
     int64_t max_memory_bytes;        /* 0: no limit but what is available */
+
+    /* what leaves the frozen blocks below the lowest trained one, kept on disk between epochs */
+    int frozen_cache;                /* its bits: 8, 16, 32; 0: none; LT_FROZEN_CACHE_AUTO */
+    const char *cache_folder;        /* where it lies; NULL: in output */
+    bool keep_cache;                 /* it stays behind, for further runs on the same rows */
 
     /* the run folder */
     bool overwrite, resume;          /* resume: the latest good checkpoint of output, or the one below */
