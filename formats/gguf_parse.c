@@ -354,7 +354,7 @@ static bool read_alignment(cursor *c)
 bool lt_gguf_parse_header(lt_gguf *file, const unsigned char *data, size_t size, bool *short_of, lt_error *err)
 {
     cursor c = {.file = file, .data = data, .size = size, .err = err};
-    uint64_t tensors, entries;
+    uint64_t tensors = 0, entries = 0;
     bool ok = take_head(&c, &tensors, &entries) && take_entries(&c, entries) && read_alignment(&c) &&
               take_tensors(&c, tensors);
     *short_of = c.short_of;

@@ -296,6 +296,44 @@ bool lt_safetensors_open(lt_safetensors **out, const char *path, lt_error *err)
     return true;
 }
 
+static bool reopen(shard *file, const char *path, lt_error *err)
+{
+    int64_t size;
+    file->path = strdup(path);
+    if (!file->path)
+        return lt_error_set(err, LT_ERR_MEMORY, "%s: out of memory", path);
+    file->fd = lt_file_open(path, &size, err);
+    return file->fd >= 0 && (fstat(file->fd, &file->opened) == 0 || lt_error_errno(err, "%s: cannot stat", path));
+}
+
+bool lt_safetensors_assemble(lt_safetensors **out, const char *const *paths, int path_count, lt_tensor_info *infos, int64_t count,
+                             lt_error *err)
+{
+    lt_safetensors *set = calloc(1, sizeof *set);
+    bool ok = set && (set->shards = calloc((size_t)path_count, sizeof *set->shards));
+    if (!ok) {
+        free(set);
+        lt_safetensors_free_infos(infos, count);
+        return lt_error_set(err, LT_ERR_MEMORY, "%s: out of memory", paths[0]);
+    }
+    set->tensors = infos;
+    set->count = count;
+    for (int i = 0; ok && i < path_count; i++) {
+        set->shards[i].fd = -1;
+        set->shard_count++;
+        ok = reopen(&set->shards[i], paths[i], err);
+    }
+    for (int64_t i = 0; ok && i < count; i++)
+        if (infos[i].offset + infos[i].bytes > set->shards[infos[i].shard].opened.st_size)
+            ok = lt_error_set(err, LT_ERR_FORMAT, "%s: became shorter while it was opened", paths[infos[i].shard]);
+    if (!ok || !build_name_index(set, err)) {
+        lt_safetensors_close(set);
+        return false;
+    }
+    *out = set;
+    return true;
+}
+
 void lt_safetensors_close(lt_safetensors *set)
 {
     if (!set)
@@ -383,6 +421,7 @@ static void widen(lt_dtype dtype, const void *in, float *out, int64_t n)
 {
     const double *wide = in;
     switch (dtype) {
+    case LT_DTYPE_F32: memcpy(out, in, (size_t)n * sizeof *out); break;
     case LT_DTYPE_BF16: lt_kernels_get()->bf16_to_f32(in, out, n); break;
     case LT_DTYPE_F16: lt_kernels_get()->f16_to_f32(in, out, n); break;
     default:
@@ -391,22 +430,45 @@ static void widen(lt_dtype dtype, const void *in, float *out, int64_t n)
     }
 }
 
+/* Puts rows, or elements of a vector, where they belong. */
+static bool arrange(const lt_tensor_info *tensor, float *values, lt_error *err)
+{
+    if (tensor->view == LT_VIEW_PLUS_ONE)
+        for (int64_t i = 0; i < tensor->elements; i++)
+            values[i] -= 1.0f;
+    if (tensor->view != LT_VIEW_PAIRED_ROWS)
+        return true;
+    int64_t width = tensor->elements / tensor->shape[0], head = tensor->head_rows * width;
+    float *copy = malloc((size_t)head * sizeof *copy);
+    if (!copy)
+        return lt_error_set(err, LT_ERR_MEMORY, "out of memory for a head of tensor '%s'", tensor->name);
+    for (int64_t begin = 0; begin < tensor->elements; begin += head) {
+        memcpy(copy, values + begin, (size_t)head * sizeof *copy);
+        for (int64_t row = 0; row < tensor->head_rows; row++)
+            memcpy(values + begin + lt_tensor_row(tensor->view, tensor->head_rows, row) * width, copy + row * width,
+                   (size_t)width * sizeof *copy);
+    }
+    free(copy);
+    return true;
+}
+
 bool lt_safetensors_read_f32(const lt_safetensors *set, const lt_tensor_info *tensor, float *out, lt_error *err)
 {
     enum { CHUNK = 4096 };
     const shard *file = &set->shards[tensor->shard];
-    if (tensor->dtype == LT_DTYPE_F32)
-        return lt_safetensors_read(set, tensor, out, err);
+    if (lt_dtype_is_block(tensor->dtype))
+        return lt_error_set(err, LT_ERR_UNSUPPORTED, "%s: tensor '%s': %s cannot be converted", file->path, tensor->name,
+                            lt_dtype_get(tensor->dtype)->name);
     if (!lt_dtype_get(tensor->dtype)->is_float)
         return lt_error_set(err, LT_ERR_FORMAT, "%s: tensor '%s': expected floating-point numbers, found %s",
                             file->path, tensor->name, lt_dtype_get(tensor->dtype)->name);
-    double stored[CHUNK]; /* also room for narrower types */
-    int64_t width = lt_dtype_bytes(tensor->dtype, 1);
+    double stored[CHUNK]; /* also room for narrower types; whole blocks of the quantised ones */
     for (int64_t i = 0; i < tensor->elements; i += CHUNK) {
         int64_t n = tensor->elements - i < CHUNK ? tensor->elements - i : CHUNK;
-        if (!lt_file_pread(file->fd, file->path, stored, (size_t)(n * width), tensor->offset + i * width, err))
+        if (!lt_file_pread(file->fd, file->path, stored, (size_t)lt_dtype_bytes(tensor->dtype, n),
+                           tensor->offset + lt_dtype_bytes(tensor->dtype, i), err))
             return lt_error_context(err, "tensor '%s'", tensor->name);
         widen(tensor->dtype, stored, out + i, n);
     }
-    return true;
+    return arrange(tensor, out, err);
 }

@@ -12,6 +12,13 @@
 
 enum { LT_MAX_DIMS = 8 };
 
+/* How stored numbers become those of the Hugging Face layout that everything above expects. */
+typedef enum lt_tensor_view {
+    LT_VIEW_PLAIN,       /* they are it */
+    LT_VIEW_PAIRED_ROWS, /* rows of each head of head_rows lie in pairs: row 2i is row i, row 2i + 1 is row i + head_rows / 2 */
+    LT_VIEW_PLUS_ONE,    /* each has one added */
+} lt_tensor_view;
+
 typedef struct lt_tensor_info {
     const char *name; /* owned by the set */
     lt_dtype dtype;
@@ -20,7 +27,18 @@ typedef struct lt_tensor_info {
     int64_t elements;
     int shard;             /* which file */
     int64_t offset, bytes; /* of the data, from the start of that file; possibly unaligned */
+    lt_tensor_view view;   /* of GGUF tensors; safetensors are plain */
+    int64_t head_rows;     /* LT_VIEW_PAIRED_ROWS: even, divides the rows */
 } lt_tensor_info;
+
+/* Where stored row (or element of a vector) `row` of a tensor belongs. */
+static inline int64_t lt_tensor_row(lt_tensor_view view, int64_t head_rows, int64_t row)
+{
+    if (view != LT_VIEW_PAIRED_ROWS)
+        return row;
+    int64_t inside = row % head_rows;
+    return row - inside + inside / 2 + inside % 2 * (head_rows / 2);
+}
 
 typedef struct lt_safetensors lt_safetensors; /* open shards and their tensors, sorted by shard and offset */
 
@@ -28,6 +46,11 @@ typedef struct lt_safetensors lt_safetensors; /* open shards and their tensors, 
  * folder; links as a hub cache has them are fine) or model.safetensors. */
 bool lt_safetensors_open(lt_safetensors **set, const char *path, lt_error *err);
 void lt_safetensors_close(lt_safetensors *set);
+
+/* A set over tensors that another format's reader found: infos (malloc'ed, names too; sorted by shard and offset) lie in the files
+ * `paths`. Takes over infos, also on failure. Bounds must have been checked; a file that has become shorter is an error. */
+bool lt_safetensors_assemble(lt_safetensors **set, const char *const *paths, int path_count, lt_tensor_info *infos, int64_t count,
+                             lt_error *err);
 
 int64_t lt_safetensors_count(const lt_safetensors *set);
 const lt_tensor_info *lt_safetensors_at(const lt_safetensors *set, int64_t index);
@@ -42,7 +65,8 @@ int64_t lt_safetensors_shard_bytes(const lt_safetensors *set, int shard);
 /* Size, mtime and inode of every shard still as at opening? For checkpoints: a base that changed under a run is an error. */
 bool lt_safetensors_unchanged(const lt_safetensors *set, lt_error *err);
 
-/* Reads a whole tensor with pread, as stored (out holds info->bytes) or converted to f32 (F32, F16, BF16, F64). */
+/* Reads a whole tensor with pread, as stored (out holds info->bytes), or converted to f32 (any type that stands for real numbers)
+ * and in the order and scale of its view. */
 bool lt_safetensors_read(const lt_safetensors *set, const lt_tensor_info *tensor, void *out, lt_error *err);
 bool lt_safetensors_read_f32(const lt_safetensors *set, const lt_tensor_info *tensor, float *out, lt_error *err);
 

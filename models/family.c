@@ -9,6 +9,7 @@
 
 #include "core/file.h"
 #include "formats/json.h"
+#include "models/gguf.h"
 #include "models/table.h"
 
 /* The registry: one line per family. */
@@ -74,6 +75,14 @@ static const lt_family *nearest_family(const char *model_type)
     return best;
 }
 
+const lt_family *lt_family_find(const char *model_type)
+{
+    for (int i = 0; i < FAMILIES; i++)
+        if (!strcmp(families[i]->model_type, model_type))
+            return families[i];
+    return NULL;
+}
+
 static bool choose_family(lt_family_reader *reader)
 {
     lt_json at;
@@ -82,9 +91,7 @@ static bool choose_family(lt_family_reader *reader)
         return lt_json_error(&reader->top, reader->err, LT_ERR_FORMAT, "expected a field 'model_type', found none");
     if (!lt_json_string(&at, &model_type, reader->err))
         return false;
-    for (int i = 0; i < FAMILIES; i++)
-        if (!strcmp(families[i]->model_type, model_type))
-            reader->family = families[i];
+    reader->family = lt_family_find(model_type);
     if (!reader->family)
         return lt_json_error(&at, reader->err, LT_ERR_UNSUPPORTED,
                              "no model family of this type is known: \"%.60s\"; the nearest known one is \"%s\"",
@@ -322,7 +329,7 @@ static bool read_architecture(lt_family_reader *reader)
 
 /* ---- the whole ---- */
 
-static bool read_config(const json_t *root, const char *source, lt_config *config, lt_error *err)
+bool lt_family_read(const json_t *root, const char *source, lt_config *config, lt_error *err)
 {
     lt_family_reader reader = {.top = lt_json_root(root, source), .config = config, .err = err};
     *config = (lt_config){.bos_id = -1, .pad_id = -1};
@@ -338,7 +345,7 @@ static bool read_config(const json_t *root, const char *source, lt_config *confi
 bool lt_family_parse(const char *text, const char *source, lt_config *config, lt_error *err)
 {
     json_t *root = lt_json_parse(text, strlen(text), source, err);
-    bool ok = root && read_config(root, source, config, err);
+    bool ok = root && lt_family_read(root, source, config, err);
     json_decref(root);
     return ok;
 }
@@ -359,15 +366,27 @@ static bool merge_generation_config(const char *folder, lt_config *config, lt_er
     return ok;
 }
 
+static bool load_gguf(const char *path, lt_config *config, lt_error *err)
+{
+    lt_gguf *file;
+    if (!lt_gguf_open(&file, path, err))
+        return false;
+    bool ok = lt_gguf_config_load(file, config, err);
+    lt_gguf_close(file);
+    return ok;
+}
+
 bool lt_family_load(const char *folder, lt_config *config, lt_error *err)
 {
     char path[4096];
+    if (lt_gguf_is(folder))
+        return load_gguf(folder, config, err);
     if (!lt_file_join(path, sizeof path, folder, "config.json", err))
         return false;
     json_t *root = lt_json_load(path, LT_JSON_CONFIG_LIMIT_BYTES, err);
     if (!root)
         return false;
-    bool ok = read_config(root, path, config, err);
+    bool ok = lt_family_read(root, path, config, err);
     json_decref(root);
     if (ok && !merge_generation_config(folder, config, err)) {
         lt_config_free(config);

@@ -3,12 +3,17 @@
 #ifndef LT_MODELS_FAMILY_H
 #define LT_MODELS_FAMILY_H
 
+#include <jansson.h>
+
 #include "core/error.h"
 #include "nn/config.h"
 
-/* Reads folder/config.json. LT_ERR_UNSUPPORTED for an unknown model_type or mechanism (unknown rope type, activation …):
+/* Reads folder/config.json, or the metadata of a GGUF file. LT_ERR_UNSUPPORTED for an unknown model_type or mechanism (unknown rope type, activation …):
  * the message names the nearest family that is known. Every size is checked (positive, products fit, H a multiple of K). */
 bool lt_family_load(const char *folder, lt_config *config, lt_error *err);
+
+/* The same from a parsed config.json; `source` names it in errors. */
+bool lt_family_read(const json_t *root, const char *source, lt_config *config, lt_error *err);
 
 /* The same from the text of a config.json; `source` names it in errors. */
 bool lt_family_parse(const char *text, const char *source, lt_config *config, lt_error *err);

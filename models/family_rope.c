@@ -49,13 +49,13 @@ static bool read_kind(const lt_family_reader *reader, const lt_json *own, lt_rop
         *kind = LT_ROPE_LINEAR;
     else if (!strcmp(name, "llama3"))
         *kind = LT_ROPE_LLAMA3;
-    else if (longrope && reader->family->longrope)
+    else if (!strcmp(name, "longrope") || (longrope && reader->family->longrope))
         *kind = LT_ROPE_LONGROPE;
     else
         return lt_json_error(
             own, reader->err, LT_ERR_UNSUPPORTED,
-            "rope scaling of type \"%.40s\" is not supported for %s (default, linear%s and llama3 are)", name,
-            reader->family->model_type, reader->family->longrope ? ", longrope" : "");
+            "rope scaling of type \"%.40s\" is not supported for %s (default, linear, longrope and llama3 are)", name,
+            reader->family->model_type);
     return true;
 }
 

@@ -125,6 +125,9 @@ typedef struct lt_family_reader {
     lt_error *err;
 } lt_family_reader;
 
+/* The family of a model_type, or NULL. */
+const lt_family *lt_family_find(const char *model_type);
+
 /* The key as this family spells it. */
 const char *lt_family_key(const lt_family *family, const char *usual);
 

@@ -29,10 +29,11 @@ static void norms_by_row(const lt_dora *dora, const lt_linear *linear, float *no
             float *v = malloc((size_t)linear->K * sizeof *v);
 #pragma omp for schedule(static)
             for (int64_t i = 0; i < w.rows; i++) {
+                int64_t n = lt_weight_row(&linear->weight, first + i);
                 row_to_f32(&w, i, v);
                 for (int64_t r = 0; r < l->R; r++)
-                    k->axpy(v, l->scale * l->b[(first + i) * l->R + r], l->a + r * linear->K, linear->K);
-                norm[first + i] = (float)sqrt(k->sum_squares(v, linear->K));
+                    k->axpy(v, l->scale * l->b[n * l->R + r], l->a + r * linear->K, linear->K);
+                norm[n] = (float)sqrt(k->sum_squares(v, linear->K));
             }
             free(v);
         }

@@ -30,6 +30,33 @@ static void pack(lt_workspace *ws, const float *x, int64_t stride, int64_t T, in
     lt_gemm_pack_a(ws->compute, &m, false, T, K, packed, false);
 }
 
+/* y (T,N) of a matrix with paired rows: from the order of its rows to that of the layer's outputs, or (back) the other way. A head
+ * at a time, so a copy of one is all that it takes. */
+static void arrange_outputs(const lt_linear *linear, const lt_linear_io *io, bool back)
+{
+    enum { WIDEST = 1024 };
+    int64_t D = linear->weight.paired_rows;
+    assert(D <= WIDEST && linear->N % D == 0);
+#pragma omp parallel for schedule(static) if (io->T * linear->N > 16384)
+    for (int64_t t = 0; t < io->T; t++)
+        for (int64_t n = 0; n < linear->N; n += D) {
+            float head[WIDEST], *y = io->y + t * io->y_stride + n;
+            memcpy(head, y, (size_t)D * sizeof *head);
+            for (int64_t i = 0; i < D / 2; i++) {
+                int64_t low = back ? i : 2 * i, high = back ? D / 2 + i : 2 * i + 1;
+                y[back ? 2 * i : i] = head[low];
+                y[back ? 2 * i + 1 : D / 2 + i] = head[high];
+            }
+        }
+}
+
+static void add_bias(const lt_linear *linear, const lt_linear_io *io)
+{
+    const lt_kernels *k = lt_kernels_get();
+    for (int64_t t = 0; linear->bias && t < io->T; t++)
+        k->axpy(io->y + t * io->y_stride, 1.0f, linear->bias, linear->N);
+}
+
 /* y (T,N) = x wᵀ + b, slab by slab: rows of w are columns of y. A transposed matrix has its slabs along the sum. */
 static void base_forward(const lt_linear *linear, lt_workspace *ws, const lt_linear_io *io)
 {
@@ -51,9 +78,13 @@ static void base_forward(const lt_linear *linear, lt_workspace *ws, const lt_lin
             call.packed_a = io->packed_x;
             call.transpose_b = true;
             call.c += row;
-            call.bias = linear->bias ? linear->bias + row : NULL;
+            call.bias = linear->bias && !linear->weight.paired_rows ? linear->bias + row : NULL;
         }
         lt_gemm(&call);
+    }
+    if (linear->weight.paired_rows) {
+        arrange_outputs(linear, io, false);
+        add_bias(linear, io);
     }
 }
 
@@ -150,15 +181,19 @@ void lt_linear_backward(const lt_linear *const *linears, int count, lt_workspace
                 accumulate = true;
             }
             linear->hook->backward(linear->hook, linear, ws, &io);
-            if (linear->hook->changes_dy && dx)
+            if (linear->hook->changes_dy && dx && !linear->weight.paired_rows)
                 pack(ws, dy[i], dy_stride, T, linear->N, ws->packed_dy);
         }
-        if (dx)
-            base_backward(linear, ws, &io, accumulate ? 1 : 0);
         if (linear->dweight)
             weight_gradient(linear, ws, &io);
         if (linear->dbias)
             bias_gradient(linear, &io);
+        if (dx && linear->weight.paired_rows) {
+            arrange_outputs(linear, &io, true);
+            pack(ws, dy[i], dy_stride, T, linear->N, ws->packed_dy);
+        }
+        if (dx)
+            base_backward(linear, ws, &io, accumulate ? 1 : 0);
         accumulate = true;
     }
 }

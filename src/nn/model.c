@@ -130,20 +130,30 @@ static bool open_ends(lt_model *m, lt_error *err)
 
 bool lt_model_build(lt_model **out, const char *path, lt_config *config, lt_error *err)
 {
+    lt_safetensors *set;
+    if (lt_safetensors_open(&set, path, err))
+        return lt_model_build_over(out, path, set, config, err);
+    lt_config_free(config);
+    return false;
+}
+
+bool lt_model_build_over(lt_model **out, const char *path, lt_safetensors *set, lt_config *config, lt_error *err)
+{
     lt_model *m = calloc(1, sizeof *m);
     if (!m) {
+        lt_safetensors_close(set);
         lt_config_free(config);
         return lt_error_set(err, LT_ERR_MEMORY, "%s: out of memory", path);
     }
     m->config = *config;
     snprintf(m->path, sizeof m->path, "%s", path);
+    if (!lt_weights_adopt(&m->weights, set, err))
+        goto fail;
     m->blocks = calloc((size_t)m->config.L, sizeof *m->blocks);
     if (!m->blocks) {
         lt_error_set(err, LT_ERR_MEMORY, "%s: out of memory for %lld layers", path, (long long)m->config.L);
         goto fail;
     }
-    if (!lt_weights_open(&m->weights, path, err))
-        goto fail;
     lt_weights_set_prefix(m->weights, m->config.base_prefix);
     if (!lt_arena_init(&m->vectors, vector_bytes(&m->config), err))
         goto fail;
@@ -269,6 +279,7 @@ void lt_model_trained_plug(lt_model *m, lt_param_list *params)
             *t->vector = param->value;
         if (t->weight) {
             t->weight->owner = NULL;
+            t->weight->paired_rows = 0; /* lt_safetensors_read_f32 puts rows where they belong */
             t->weight->matrix.data = param->value;
             t->weight->matrix.dtype = LT_DTYPE_F32;
         }

@@ -42,6 +42,9 @@ typedef struct lt_model {
 /* Builds the layers over the tensors of `path` (a folder or a .safetensors file). Every tensor's name, shape and type is checked
  * before this returns. Takes over config, also on failure. models/open.h reads the configuration and calls this. */
 bool lt_model_build(lt_model **model, const char *path, lt_config *config, lt_error *err);
+
+/* The same over tensors that are open already and have the names of the configuration; takes over both, also on failure. */
+bool lt_model_build_over(lt_model **model, const char *path, lt_safetensors *set, lt_config *config, lt_error *err);
 void lt_model_close(lt_model *model);
 
 /* Visits every linear layer in a fixed order: blocks from below, slots in enum order, then the head (block = L, slot =

@@ -154,16 +154,25 @@ static void stop_thread(lt_weights *w)
 
 bool lt_weights_open(lt_weights **out, const char *path, lt_error *err)
 {
+    lt_safetensors *set;
+    return lt_safetensors_open(&set, path, err) && lt_weights_adopt(out, set, err);
+}
+
+bool lt_weights_adopt(lt_weights **out, lt_safetensors *set, lt_error *err)
+{
+    const char *path = lt_safetensors_shard_path(set, 0);
     lt_weights *w = calloc(1, sizeof *w);
-    if (!w)
-        return lt_error_set(err, LT_ERR_MEMORY, "%s: out of memory", path);
+    if (!w) {
+        lt_error_set(err, LT_ERR_MEMORY, "%s: out of memory", path);
+        lt_safetensors_close(set);
+        return false;
+    }
+    w->set = set;
     w->oldest = w->newest = w->in_use = -1;
     w->window = INT64_MAX;
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->wanted, NULL);
     pthread_cond_init(&w->loaded, NULL);
-    if (!lt_safetensors_open(&w->set, path, err))
-        goto fail;
     int shards = lt_safetensors_shard_count(w->set);
     w->maps = calloc((size_t)shards, sizeof *w->maps);
     if (!w->maps) {
@@ -293,6 +302,8 @@ bool lt_weights_find(lt_weights *w, const char *name, int64_t rows, int64_t cols
     lt_matrix matrix = {w->maps[info->shard] + info->offset, info->dtype, rows, cols, cols};
     w->tensors[w->tensor_count] = (used_tensor){.matrix = matrix, .shard = info->shard, .slab_rows = rows};
     *weight = (lt_weight){.matrix = matrix, .owner = w, .info = info, .index = w->tensor_count++};
+    if (info->view == LT_VIEW_PAIRED_ROWS)
+        weight->paired_rows = info->head_rows;
     return true;
 }
 

@@ -24,9 +24,17 @@ typedef struct lt_weight {
     lt_weights *owner;      /* NULL when the memory is our own: then nothing streams */
     const lt_tensor_info *info;
     int index;              /* in the owner's table of used tensors */
+    int64_t paired_rows;    /* 0, or rows of a head that lie in pairs: lt_weight_row says where a stored row belongs */
 } lt_weight;
 
+/* The output of a layer that stored row `row` of its matrix computes. */
+static inline int64_t lt_weight_row(const lt_weight *weight, int64_t row)
+{
+    return weight->paired_rows ? lt_tensor_row(LT_VIEW_PAIRED_ROWS, weight->paired_rows, row) : row;
+}
+
 bool lt_weights_open(lt_weights **weights, const char *path, lt_error *err); /* HF folder or .safetensors file */
+bool lt_weights_adopt(lt_weights **weights, lt_safetensors *set, lt_error *err); /* takes over the set, also on failure */
 void lt_weights_close(lt_weights *weights);
 const lt_safetensors *lt_weights_set(const lt_weights *weights);
 
