@@ -187,6 +187,8 @@ bool lt_engine_head(lt_engine *e, const float *weight, float *logp, float *entro
     return lt_weights_check(m->weights, err);
 }
 
+int64_t lt_engine_width(const lt_engine *e) { return e->model->config.C; }
+
 void lt_engine_hidden(lt_engine *e, int64_t row, float *out)
 {
     normed(e, e->run.stream + row * e->model->config.C, out, 1);

@@ -80,6 +80,9 @@ bool lt_engine_head(lt_engine *engine, const float *weight, float *logp, float *
 /* Walks the layers down, adding to every trained tensor's gradient. After lt_engine_head with weights. */
 bool lt_engine_backward(lt_engine *engine, lt_error *err);
 
+/* The model's width. */
+int64_t lt_engine_width(const lt_engine *engine);
+
 /* The last hidden state of a row after the final norm, (C) f32, after lt_engine_forward (for heads other than the LM's). */
 void lt_engine_hidden(lt_engine *engine, int64_t row, float *out);
 /* Gives d loss / d that; at most once a row, instead of lt_engine_head with weights, before lt_engine_backward. */

@@ -7,33 +7,27 @@
 
 enum { STEP_RECORDS = 64 }; /* looked at together when passes are packed */
 
-static bool evaluate_pass(lt_engine *engine, const lt_step_batch *step, const lt_evaluate_options *options, float *logp,
+static bool evaluate_pass(lt_engine *engine, const lt_step_batch *step, const lt_evaluate_options *options, lt_pass *pass,
                           lt_objective_sums *sums, lt_error *err)
 {
-    if (!lt_engine_forward(engine, &step->batch, err) || !lt_engine_head(engine, NULL, logp, NULL, NULL, NULL, err))
+    lt_objective_pass view;
+    if (!lt_engine_forward(engine, &step->batch, err) || !lt_pass_evaluate(pass, engine, step, sums, &view, err))
         return false;
-    lt_objective_pass pass = {
-        .rows = step->rows,
-        .row_count = step->row_count,
-        .sequence_targets = step->sequence_targets,
-        .target_count = step->batch.target_count,
-        .step_rows = step->row_count,
-        .step_targets = step->batch.target_count,
-        .logp = logp,
-    };
-    options->objective->measure(options->objective_options, &pass, sums);
-    for (int64_t i = 0; options->record && i < step->row_count; i++) {
+    for (int64_t i = 0; i < step->row_count; i++) {
         const lt_objective_row *row = &step->rows[i];
         int64_t first = step->sequence_targets[row->first_sequence];
         int64_t last = step->sequence_targets[row->first_sequence + row->sequences];
-        if (!options->record(row->row, logp + first, last - first, options->context, err))
+        if (options->record && !options->record(row->row, pass->logp + first, last - first, options->context, err))
+            return false;
+        if (options->scored && pass->score &&
+            !options->scored(row, pass->score + row->first_sequence * view.labels, view.labels, options->context, err))
             return false;
     }
     return true;
 }
 
 static bool evaluate_all(lt_engine *engine, lt_loader *loader, lt_step_batch *step, const lt_evaluate_options *options,
-                         float *logp, lt_objective_sums *sums, lt_error *err)
+                         lt_pass *pass, lt_objective_sums *sums, lt_error *err)
 {
     int64_t done = 0, total = lt_token_store_totals(loader->store)->tokens;
     for (int64_t s = lt_loader_steps_per_epoch(loader); s > 0; s--) {
@@ -44,7 +38,7 @@ static bool evaluate_all(lt_engine *engine, lt_loader *loader, lt_step_batch *st
                 return false;
             if (!more)
                 break;
-            if (!evaluate_pass(engine, step, options, logp, sums, err))
+            if (!evaluate_pass(engine, step, options, pass, sums, err))
                 return false;
             done += step->batch.T;
             if (options->progress && !options->progress(done, total, options->context))
@@ -54,11 +48,11 @@ static bool evaluate_all(lt_engine *engine, lt_loader *loader, lt_step_batch *st
     return true;
 }
 
-/* The batch, and room for the log-probabilities of a pass, which is returned. */
-static float *layout(lt_step_batch *step, const lt_loader_extent *extent, lt_arena *arena)
+static void layout(lt_step_batch *step, lt_pass *pass, const lt_pass_means *means, const lt_token_store *store,
+                   const lt_loader_extent *extent, int64_t C, lt_arena *arena)
 {
-    lt_step_batch_layout(step, extent, arena);
-    return LT_ARENA_NEW(arena, float, extent->pass_targets);
+    lt_step_batch_layout(step, store, extent, arena);
+    lt_pass_layout(pass, means, extent, C, arena);
 }
 
 bool lt_evaluate(lt_engine *engine, lt_token_store *store, const lt_evaluate_options *options, lt_objective_sums *sums,
@@ -67,17 +61,25 @@ bool lt_evaluate(lt_engine *engine, lt_token_store *store, const lt_evaluate_opt
     lt_loader loader;
     lt_loader_extent extent;
     lt_step_batch step;
+    lt_pass pass;
+    lt_pass_means means = {.objective = options->objective,
+                           .options = options->objective_options,
+                           .reference = options->reference,
+                           .score = options->score,
+                           .pad_id = options->pad_id,
+                           .first_token = options->first_token};
+    int64_t C = lt_engine_width(engine);
     *sums = (lt_objective_sums){0};
     lt_loader_init(&loader, store, &(lt_loader_options){.rows_per_step = STEP_RECORDS});
     if (!lt_loader_measure(&loader, lt_loader_steps_per_epoch(&loader), options->pass_tokens, &extent, err))
         return false;
     lt_arena counted = lt_arena_measure(), arena;
-    layout(&step, &extent, &counted);
+    layout(&step, &pass, &means, store, &extent, C, &counted);
     if (!lt_arena_init(&arena, counted.used, err))
         return false;
-    float *logp = layout(&step, &extent, &arena);
+    layout(&step, &pass, &means, store, &extent, C, &arena);
     lt_engine_set_dropout(engine, false);
-    bool ok = evaluate_all(engine, &loader, &step, options, logp, sums, err);
+    bool ok = evaluate_all(engine, &loader, &step, options, &pass, sums, err);
     lt_arena_free(&arena);
     return ok;
 }

@@ -4,6 +4,7 @@
 
 #include "nn/engine.h"
 #include "objective/objective.h"
+#include "train/pass.h"
 #include "train/token_store.h"
 
 typedef struct lt_evaluate_options {
@@ -12,9 +13,15 @@ typedef struct lt_evaluate_options {
     int64_t pass_tokens; /* records are packed up to this many tokens: the engine's max_T, at least the longest record */
     /* Called for every record in order, with the log-probabilities of its targets; false stops. May be NULL. */
     bool (*record)(int64_t index, const float *logp, int64_t targets, void *context, lt_error *err);
+    /* With a score head, called for every record in order with the scores (row->sequences, labels); false stops. May be NULL. */
+    bool (*scored)(const lt_objective_row *row, const float *score, int32_t labels, void *context, lt_error *err);
     /* Called after every pass with the tokens done so far; false stops with LT_ERR_INTERRUPTED. May be NULL. */
     bool (*progress)(int64_t done, int64_t total, void *context);
     void *context;
+    lt_reference *reference;    /* as in lt_pass_means, for objectives that need it */
+    const lt_score_head *score; /* likewise, with the two below */
+    int32_t pad_id;
+    bool first_token;
 } lt_evaluate_options;
 
 /* Adds up loss and metrics over all records. Dropout is off afterwards. */

@@ -115,13 +115,16 @@ bool lt_loader_measure(lt_loader *loader, int64_t steps, int64_t pass_tokens, lt
     return true;
 }
 
-void lt_step_batch_layout(lt_step_batch *step, const lt_loader_extent *extent, lt_arena *arena)
+void lt_step_batch_layout(lt_step_batch *step, const lt_token_store *store, const lt_loader_extent *extent, lt_arena *arena)
 {
     *step = (lt_step_batch){.extent = *extent};
     step->ids = LT_ARENA_NEW(arena, int32_t, extent->pass_tokens);
     step->targets = LT_ARENA_NEW(arena, int32_t, extent->pass_tokens);
     step->types = extent->typed ? LT_ARENA_NEW(arena, int32_t, extent->pass_tokens) : NULL;
     step->trained = LT_ARENA_NEW(arena, uint8_t, extent->pass_tokens);
+    step->kinds = LT_ARENA_NEW(arena, uint8_t, extent->pass_targets);
+    int64_t values = lt_token_store_values(store);
+    step->values = values > 1 ? LT_ARENA_NEW(arena, float, extent->pass_rows * values) : NULL;
     step->starts = LT_ARENA_NEW(arena, int32_t, extent->pass_sequences + 1);
     step->lengths = LT_ARENA_NEW(arena, int32_t, extent->pass_sequences);
     step->sequence_targets = LT_ARENA_NEW(arena, int64_t, extent->pass_sequences + 1);
@@ -133,7 +136,7 @@ void lt_step_batch_layout(lt_step_batch *step, const lt_loader_extent *extent, l
 bool lt_loader_next_step(lt_loader *loader, lt_step_batch *step, lt_error *err)
 {
     lt_loader_place first = loader->place, place = first;
-    step->step_rows = step->step_targets = step->step_tokens = step->next_row = step->passes = 0;
+    step->step_rows = step->step_targets = step->step_first_targets = step->step_tokens = step->next_row = step->passes = 0;
     do {
         assert(step->step_rows < step->extent.step_rows);
         lt_record_size *size = &step->sizes[step->step_rows];
@@ -142,6 +145,7 @@ bool lt_loader_next_step(lt_loader *loader, lt_step_batch *step, lt_error *err)
             return false;
         step->records[step->step_rows++] = record;
         step->step_targets += size->targets;
+        step->step_first_targets += size->first_targets;
         step->step_tokens += size->tokens;
     } while (!step_ends(loader, &first, &place, step->step_rows));
     loader->place = place;
@@ -152,8 +156,13 @@ bool lt_loader_next_step(lt_loader *loader, lt_step_batch *step, lt_error *err)
 static bool append(lt_loader *loader, lt_step_batch *step, int64_t row, lt_error *err)
 {
     lt_batch *batch = &step->batch;
-    lt_record record = {.lengths = step->lengths, .ids = step->ids + batch->T, .trained = step->trained + batch->T,
-                        .labels = step->targets + batch->T, .types = step->types ? step->types + batch->T : NULL};
+    float *values = step->values ? step->values + step->row_count * lt_token_store_values(loader->store) : NULL;
+    lt_record record = {.lengths = step->lengths,
+                        .ids = step->ids + batch->T,
+                        .trained = step->trained + batch->T,
+                        .labels = step->targets + batch->T,
+                        .types = step->types ? step->types + batch->T : NULL,
+                        .values = values};
     bool in_place = lt_token_store_totals(loader->store)->in_place;
     if (!lt_token_store_read(loader->store, step->records[row], &record, err))
         return false;
@@ -162,6 +171,7 @@ static bool append(lt_loader *loader, lt_step_batch *step, int64_t row, lt_error
         .first_sequence = batch->sequences,
         .sequences = record.sequences,
         .value = record.value,
+        .values = values,
     };
     for (int32_t s = 0; s < record.sequences; s++) {
         int64_t begin = batch->T, end = begin + record.lengths[s];
@@ -169,7 +179,8 @@ static bool append(lt_loader *loader, lt_step_batch *step, int64_t row, lt_error
             bool counts = in_place ? step->targets[t] >= 0 : t + 1 < end && step->trained[t + 1];
             if (!in_place)
                 step->targets[t] = counts ? step->ids[t + 1] : -1;
-            batch->target_count += counts;
+            if (counts)
+                step->kinds[batch->target_count++] = in_place ? LT_TARGET_ANSWER : step->trained[t + 1];
         }
         batch->T = end;
         batch->sequences++;

@@ -56,17 +56,19 @@ typedef struct lt_step_batch {
     int64_t *sequence_targets; /* (sequences + 1) */
     int64_t *records;          /* (step_rows) record numbers of the step */
     lt_record_size *sizes;     /* (step_rows) */
-    int64_t step_rows, step_targets, step_tokens;
+    int64_t step_rows, step_targets, step_first_targets, step_tokens;
     int64_t next_row;          /* first row of the next pass */
     int64_t passes;            /* passes made so far */
     int32_t *ids, *starts, *targets;
     int32_t *types; /* NULL: the store has none */
     uint8_t *trained;
+    uint8_t *kinds;  /* (pass_targets) lt_target_kind of each target */
+    float *values;   /* (pass_rows, values), NULL when rows have one */
     int32_t *lengths;
     lt_loader_extent extent;
 } lt_step_batch;
 
-void lt_step_batch_layout(lt_step_batch *step, const lt_loader_extent *extent, lt_arena *arena);
+void lt_step_batch_layout(lt_step_batch *step, const lt_token_store *store, const lt_loader_extent *extent, lt_arena *arena);
 
 /* Takes the next step's rows and moves the loader's place on; then each lt_loader_next_pass packs the next pass, until
  * *more is false. pass_tokens as in lt_loader_measure. */

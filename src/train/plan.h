@@ -16,12 +16,14 @@
 #include "train/frozen_cache.h"
 #include "train/loader.h"
 #include "train/optimizer.h"
+#include "train/pass.h"
 
 typedef struct lt_plan_request {
     lt_model *model;             /* adapter attached, trained tensors plugged in */
     const lt_param_list *params; /* NULL: evaluation, nothing is trained */
     lt_optimizer *optimizer;     /* not laid out yet; NULL with params NULL */
     lt_loader *loader;           /* NULL: only least_tokens count */
+    const lt_pass_means *means;  /* what passes are computed with; NULL: language modelling */
     int64_t steps;               /* of the run from the loader's place; how far the data is walked through */
     int64_t least_tokens;        /* room for at least this many tokens (the longest evaluation row) */
     int64_t longest_sequence;    /* of all data */

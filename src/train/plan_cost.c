@@ -116,8 +116,14 @@ lt_plan_bytes lt_plan_count(const lt_plan_facts *facts, const lt_engine_shape *s
     lt_engine_bytes engine = lt_engine_measure(facts->request->model, shape);
     lt_arena data = lt_arena_measure();
     lt_step_batch batch;
-    if (facts->request->loader)
-        lt_step_batch_layout(&batch, extent, &data);
+    lt_pass pass;
+    static const lt_objective_options none;
+    const lt_pass_means language = {.objective = &lt_objective_lm, .options = &none};
+    const lt_plan_request *r = facts->request;
+    if (r->loader) {
+        lt_step_batch_layout(&batch, r->loader->store, extent, &data);
+        lt_pass_layout(&pass, r->means ? r->means : &language, extent, r->model->config.C, &data);
+    }
     lt_plan_bytes bytes = {
         .process = facts->process_bytes,
         .parameters = facts->parameter_bytes,
@@ -126,7 +132,7 @@ lt_plan_bytes lt_plan_count(const lt_plan_facts *facts, const lt_engine_shape *s
         .weights = min64(choice->window_bytes, facts->forward_bytes + facts->head_bytes),
         .activations = engine.store,
         .workspace = engine.total - engine.store,
-        .data = data.used + 2 * lt_align_up(shape->max_T * (int64_t)sizeof(float)), /* log-probabilities and weights */
+        .data = data.used,
         .saving = saving_bytes(facts),
     };
     if (facts->request->frozen)

@@ -14,11 +14,12 @@ typedef struct lt_row {
     int32_t sequences;
     const int32_t *lengths; /* (sequences) tokens of each, > 0 */
     const int32_t *ids;     /* (Σ lengths) */
-    const uint8_t *trained; /* (Σ lengths) 1: predicting this token counts (never the first of its sequence) */
+    const uint8_t *trained; /* (Σ lengths) not 0, a lt_target_kind: predicting it counts (never the first of its sequence) */
     const int32_t *labels;  /* (Σ lengths) the id wanted at each token's own place (masked language models), -100 for none;
                              * NULL: the data has none */
     const int32_t *types;   /* (Σ lengths) token types, or NULL: all 0 */
     float value;            /* label, margin …; 0 when the data has none */
+    const float *values;    /* as many as lt_token_store_options.values says, or NULL: value alone */
     const char *path;       /* where the row is from, for errors; NULL when there is no such place */
     int64_t line;
 } lt_row;

@@ -5,6 +5,7 @@
 
 #include "train/frozen_cache.h"
 #include "train/loader.h"
+#include "train/pass.h"
 #include "train/plan.h"
 #include "train/run_folder.h"
 #include "train/schedule.h"
@@ -40,7 +41,8 @@ typedef struct lt_run {
     lt_token_store *train, *eval;
     lt_loader loader;
     lt_step_batch batch;
-    float *logp, *weight; /* of a pass */
+    lt_pass pass;
+    lt_reference *reference, *eval_reference; /* of train and eval; NULL: the objective needs none */
     lt_arena values, gradients, states, data;
     lt_plan plan;
     lt_engine *engine;
@@ -64,6 +66,9 @@ bool lt_run_open_model(lt_run *run, lt_error *err);
 bool lt_run_read_data(lt_run *run, const char *temporary, lt_error *err); /* temporary: where the token store lies */
 /* choice: of the run that is resumed, or NULL. */
 bool lt_run_make_plan(lt_run *run, const lt_plan_choice *choice, bool measure_speed, lt_error *err);
+/* The reference model's log-probabilities, where the objective needs them. */
+bool lt_run_build_references(lt_run *run, const char *temporary, lt_error *err);
+lt_pass_means lt_run_means(const lt_run *run);
 /* Takes the planned memory and fills the trained tensors. */
 bool lt_run_start(lt_run *run, lt_error *err);
 void lt_run_close(lt_run *run);

@@ -29,7 +29,8 @@ static bool show_rows(int64_t rows, void *context)
 static bool read_rows(lt_run *run, const lt_row_source *rows, lt_packing packing, const char *folder, lt_token_store **store,
                       int64_t *skipped, lt_error *err)
 {
-    static const int32_t sequences[LT_ROW_SHAPES] = {[LT_ROW_SEQUENCE] = 1, [LT_ROW_PAIR] = 2, [LT_ROW_LABEL] = 1};
+    static const int32_t sequences[LT_ROW_SHAPES] = {
+        [LT_ROW_SEQUENCE] = 1, [LT_ROW_PAIR] = 2, [LT_ROW_LABEL] = 1, [LT_ROW_ANSWER] = 2};
     store_progress progress = {.run = run};
     lt_token_store_options options = {
         .folder = folder,
@@ -39,6 +40,7 @@ static bool read_rows(lt_run *run, const lt_row_source *rows, lt_packing packing
         .sequences = sequences[run->options->objective->rows],
         .in_place = run->model->config.bidirectional && run->options->objective->rows == LT_ROW_SEQUENCE,
         .typed = run->model->config.types > 0,
+        .keep_all = run->options->objective->head == LT_HEAD_SCORE,
         .progress = show_rows,
         .context = &progress,
     };
@@ -110,14 +112,46 @@ bool lt_run_open_model(lt_run *run, lt_error *err)
     return true;
 }
 
+lt_pass_means lt_run_means(const lt_run *run)
+{
+    const lt_train_options *o = run->options;
+    return (lt_pass_means){.objective = o->objective, .options = &o->objective_options, .reference = run->reference, .pad_id = -1};
+}
+
+static bool show_reference(int64_t done, int64_t total, void *context)
+{
+    const lt_run *run = context;
+    lt_run_show(run, "reference", done, total);
+    return !lt_run_stopped(run);
+}
+
+bool lt_run_build_references(lt_run *run, const char *temporary, lt_error *err)
+{
+    const lt_train_options *o = run->options;
+    if (!(o->objective->needs & LT_TARGET_BIT(LT_TARGET_REFERENCE_LOGP)))
+        return true;
+    lt_reference_options options = {.model = o->model,
+                                    .adapter = o->ref_adapter,
+                                    .folder = temporary,
+                                    .compute = o->compute,
+                                    .threads = o->threads,
+                                    .max_memory_bytes = o->max_memory_bytes,
+                                    .progress = show_reference,
+                                    .context = run};
+    return lt_reference_build(&run->reference, run->train, &options, err) &&
+           (!run->eval || lt_reference_build(&run->eval_reference, run->eval, &options, err));
+}
+
 static int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
 
 bool lt_run_make_plan(lt_run *run, const lt_plan_choice *choice, bool measure_speed, lt_error *err)
 {
     const lt_train_options *o = run->options;
     const lt_token_totals *train = lt_token_store_totals(run->train);
+    lt_pass_means means = lt_run_means(run);
     lt_plan_request request = {
         .model = run->model,
+        .means = &means,
         .params = &run->params,
         .optimizer = &run->optimizer,
         .loader = &run->loader,
@@ -138,9 +172,9 @@ bool lt_run_make_plan(lt_run *run, const lt_plan_choice *choice, bool measure_sp
 
 static void layout_data(lt_run *run, lt_arena *arena)
 {
-    lt_step_batch_layout(&run->batch, &run->plan.extent, arena);
-    run->logp = LT_ARENA_NEW(arena, float, run->plan.shape.max_T);
-    run->weight = LT_ARENA_NEW(arena, float, run->plan.shape.max_T);
+    lt_pass_means means = lt_run_means(run);
+    lt_step_batch_layout(&run->batch, run->train, &run->plan.extent, arena);
+    lt_pass_layout(&run->pass, &means, &run->plan.extent, run->model->config.C, arena);
 }
 
 bool lt_run_start(lt_run *run, lt_error *err)
@@ -165,6 +199,8 @@ void lt_run_close(lt_run *run)
         lt_model_close(run->model);
     lt_optimizer_free(&run->optimizer);
     lt_param_list_free(&run->params);
+    lt_reference_close(run->reference);
+    lt_reference_close(run->eval_reference);
     lt_token_store_close(run->train);
     lt_token_store_close(run->eval);
     lt_arena_free(&run->values);

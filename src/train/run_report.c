@@ -109,6 +109,7 @@ bool lt_run_evaluate(lt_run *run, lt_error *err)
         .pass_tokens = run->plan.shape.max_T,
         .progress = show_evaluation,
         .context = run,
+        .reference = run->eval_reference,
     };
     if (!lt_evaluate(run->engine, run->eval, &options, &sums, err))
         return false;

@@ -11,40 +11,10 @@ static uint64_t pass_seed(const lt_run *run)
     return run->options->seed + (uint64_t)(run->batch.passes - 1) * 0x9E3779B97F4A7C15ull;
 }
 
-static void pass_view(const lt_run *run, lt_objective_pass *pass, const float *logp)
-{
-    const lt_step_batch *b = &run->batch;
-    *pass = (lt_objective_pass){
-        .rows = b->rows,
-        .row_count = b->row_count,
-        .sequence_targets = b->sequence_targets,
-        .target_count = b->batch.target_count,
-        .step_rows = b->step_rows,
-        .step_targets = b->step_targets,
-        .logp = logp,
-        .weight = run->weight,
-    };
-}
-
 static bool run_pass(lt_run *run, lt_error *err)
 {
-    const lt_objective *objective = run->options->objective;
-    const lt_objective_options *options = &run->options->objective_options;
-    lt_objective_pass pass;
     lt_engine_set_step(run->engine, pass_seed(run), (uint64_t)run->at.step);
-    if (!lt_run_forward(run, err))
-        return false;
-    if (objective->logp_first && !lt_engine_head(run->engine, NULL, run->logp, NULL, NULL, NULL, err))
-        return false;
-    pass_view(run, &pass, objective->logp_first ? run->logp : NULL);
-    objective->weigh(options, &pass);
-    if (!lt_engine_head(run->engine, run->weight, run->logp, NULL, NULL, NULL, err))
-        return false;
-    pass.logp = run->logp;
-    objective->measure(options, &pass, &run->last.sums);
-    if (!isfinite(run->last.sums.loss.sum))
-        return true; /* found out by the caller; a backward pass would only take time */
-    return lt_engine_backward(run->engine, err);
+    return lt_run_forward(run, err) && lt_pass_train(&run->pass, run->engine, &run->batch, &run->last.sums, err);
 }
 
 static bool not_finite(const lt_run *run, const char *what, double value, lt_error *err)

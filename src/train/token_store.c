@@ -16,6 +16,7 @@
 struct lt_token_store {
     FILE *data, *index;
     lt_token_totals totals;
+    int32_t values;
     char folder[4096]; /* for messages */
 };
 
@@ -30,7 +31,7 @@ typedef struct builder {
 } builder;
 
 /* A file without a name. O_TMPFILE where the file system has it, otherwise made and unlinked at once. */
-static FILE *open_unnamed(const char *folder, lt_error *err)
+FILE *lt_token_store_temporary(const char *folder, lt_error *err)
 {
     int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (fd < 0) {
@@ -108,26 +109,30 @@ static bool flush_record(builder *b, lt_error *err)
             r->trained[at] = 0; /* nothing comes before it that could predict it */
         for (int32_t t = 0; t < r->lengths[s]; t++)
             size.targets += r->trained[at + t] != 0;
+        if (s == 0)
+            size.first_targets = size.targets;
         size.squares += (float)r->lengths[s] * (float)r->lengths[s];
         if (r->lengths[s] > totals->longest_sequence)
             totals->longest_sequence = r->lengths[s];
         at += r->lengths[s];
     }
     assert(at == r->tokens);
-    if (size.targets) {
+    size.value = r->values[0];
+    if (size.targets || (b->options->keep_all && r->tokens)) {
+        size_t values = (size_t)b->store->values * sizeof(float);
         size_t lengths = (size_t)r->sequences * sizeof(int32_t), ids = (size_t)r->tokens * sizeof(int32_t);
-        if (!put(b, b->store->data, &r->value, sizeof r->value, err) ||
+        if (!put(b, b->store->data, r->values, values, err) ||
             !put(b, b->store->data, r->lengths, lengths, err) || !put(b, b->store->data, r->ids, ids, err) ||
             !put(b, b->store->data, r->trained, (size_t)r->tokens, err) ||
             (b->options->in_place && !put(b, b->store->data, r->labels, ids, err)) ||
             (b->options->typed && !put(b, b->store->data, r->types, ids, err)) ||
             !put(b, b->store->index, &size, sizeof size, err))
             return false;
-        XXH3_64bits_update(b->hash, &r->value, sizeof r->value);
+        XXH3_64bits_update(b->hash, r->values, values);
         XXH3_64bits_update(b->hash, r->lengths, lengths);
         XXH3_64bits_update(b->hash, r->ids, ids);
         XXH3_64bits_update(b->hash, r->trained, (size_t)r->tokens);
-        b->offset += (int64_t)(sizeof r->value + lengths + ids) + r->tokens;
+        b->offset += (int64_t)(values + lengths + ids) + r->tokens;
         if (b->options->in_place) {
             XXH3_64bits_update(b->hash, r->labels, ids);
             b->offset += (int64_t)ids;
@@ -147,7 +152,7 @@ static bool flush_record(builder *b, lt_error *err)
         b->skipped++;
     }
     r->sequences = r->tokens = 0;
-    r->value = 0;
+    memset(r->values, 0, (size_t)b->store->values * sizeof(float));
     return true;
 }
 
@@ -220,7 +225,10 @@ static bool append_row(builder *b, const lt_row *row, int64_t tokens, lt_error *
     append_numbers(b, row, 0, tokens);
     r->sequences += row->sequences;
     r->tokens += (int32_t)tokens;
-    r->value = row->value;
+    if (row->values)
+        memcpy(r->values, row->values, (size_t)b->store->values * sizeof(float));
+    else
+        r->values[0] = row->value;
     return true;
 }
 
@@ -302,16 +310,18 @@ bool lt_token_store_build(lt_token_store **out, const lt_row_source *source, con
     bool ok = false;
     b.store = calloc(1, sizeof *b.store);
     b.hash = XXH3_createState();
-    if (!b.store || !b.hash) {
+    b.record.values = calloc((size_t)(options->values > 0 ? options->values : 1), sizeof(float));
+    if (!b.store || !b.hash || !b.record.values) {
         lt_error_set(err, LT_ERR_MEMORY, "out of memory for the token store");
         goto done;
     }
     b.store->totals.in_place = options->in_place;
     b.store->totals.typed = options->typed;
+    b.store->values = options->values > 0 ? options->values : 1;
     snprintf(b.store->folder, sizeof b.store->folder, "%s", options->folder);
     XXH3_64bits_reset(b.hash);
-    b.store->data = open_unnamed(options->folder, err);
-    b.store->index = b.store->data ? open_unnamed(options->folder, err) : NULL;
+    b.store->data = lt_token_store_temporary(options->folder, err);
+    b.store->index = b.store->data ? lt_token_store_temporary(options->folder, err) : NULL;
     if (!b.store->index || !take_rows(&b, source, err))
         goto done;
     if (fflush(b.store->data) || fflush(b.store->index)) {
@@ -335,6 +345,7 @@ done:
     free(b.record.trained);
     free(b.record.labels);
     free(b.record.types);
+    free(b.record.values);
     XXH3_freeState(b.hash);
     if (!ok)
         lt_token_store_close(b.store);
@@ -355,6 +366,7 @@ void lt_token_store_close(lt_token_store *store)
 }
 
 const lt_token_totals *lt_token_store_totals(const lt_token_store *store) { return &store->totals; }
+int32_t lt_token_store_values(const lt_token_store *store) { return store->values; }
 
 bool lt_token_store_size(lt_token_store *store, int64_t index, lt_record_size *size, lt_error *err)
 {
@@ -372,9 +384,10 @@ bool lt_token_store_read(lt_token_store *store, int64_t index, lt_record *out, l
     int fd = fileno(store->data);
     int64_t at = size.offset;
     size_t lengths = (size_t)size.sequences * sizeof(int32_t), ids = (size_t)size.tokens * sizeof(int32_t);
-    if (!lt_file_pread(fd, name, &out->value, sizeof out->value, at, err))
+    if (out->values && !lt_file_pread(fd, name, out->values, (size_t)store->values * sizeof(float), at, err))
         return false;
-    at += (int64_t)sizeof out->value;
+    out->value = size.value;
+    at += store->values * (int64_t)sizeof(float);
     int64_t behind = at + (int64_t)(lengths + ids) + size.tokens;
     if (!lt_file_pread(fd, name, out->lengths, lengths, at, err) ||
         !lt_file_pread(fd, name, out->ids, ids, at + (int64_t)lengths, err) ||

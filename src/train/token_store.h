@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "core/error.h"
 #include "train/rows.h"
@@ -36,12 +37,13 @@ typedef struct lt_token_totals {
 /* A record in memory. */
 typedef struct lt_record {
     int32_t sequences, tokens, targets;
-    float value;
+    float value;      /* the first of values */
     int32_t *lengths; /* (sequences) */
     int32_t *ids;     /* (tokens) */
     uint8_t *trained; /* (tokens) */
     int32_t *labels;  /* (tokens) of a store in_place: the id wanted at each place, or -1 */
     int32_t *types;   /* (tokens) of a typed store */
+    float *values;    /* (lt_token_store_options.values), or NULL: not wanted */
 } lt_record;
 
 /* Takes every row of source (and closes it). folder is where the file lies. Rows without a target are left out and
@@ -55,6 +57,8 @@ typedef struct lt_token_store_options {
     int32_t sequences;  /* every row must have this many (1, or 2 for pairs) */
     bool in_place;      /* targets are the rows' labels at their own places (masked language models) */
     bool typed;         /* token types are kept */
+    int32_t values;     /* numbers of a row; 0: one */
+    bool keep_all;      /* also rows without a target (labels and scores need none) */
     bool (*progress)(int64_t rows, void *context);
     void *context;
 } lt_token_store_options;
@@ -69,10 +73,18 @@ const lt_token_totals *lt_token_store_totals(const lt_token_store *store);
 typedef struct lt_record_size {
     int64_t offset; /* in the data file */
     int32_t tokens, targets, sequences;
-    float squares; /* sum of length squared over its sequences: the work of attention */
+    int32_t first_targets; /* of its first sequence */
+    float squares;         /* sum of length squared over its sequences: the work of attention */
+    float value;           /* the record's first */
 } lt_record_size;
 
 bool lt_token_store_size(lt_token_store *store, int64_t index, lt_record_size *size, lt_error *err);
+
+/* How many numbers a record has. */
+int32_t lt_token_store_values(const lt_token_store *store);
+
+/* A file without a name in folder, gone with the process; the error says what it was for. Close with fclose. */
+FILE *lt_token_store_temporary(const char *folder, lt_error *err);
 
 /* Reads record `index`; out's arrays have room for what lt_token_store_size said. */
 bool lt_token_store_read(lt_token_store *store, int64_t index, lt_record *out, lt_error *err);

@@ -181,7 +181,8 @@ static bool run_all(lt_run *run, lt_run_mode mode, lt_train_result *result, lt_e
         return false;
     if (o->resume && !resume(run, checkpoint, &choice, err))
         return false;
-    if (!lt_run_make_plan(run, o->resume ? &choice : NULL, false, err) || !lt_run_start(run, err))
+    if (!lt_run_build_references(run, o->output, err) ||
+        !lt_run_make_plan(run, o->resume ? &choice : NULL, false, err) || !lt_run_start(run, err))
         return false;
     if (o->resume && !lt_run_resume_tensors(run, checkpoint, err))
         return false;

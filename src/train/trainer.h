@@ -39,6 +39,7 @@ typedef struct lt_train_options {
     const char *model;               /* HF folder */
     lt_method method;
     const char *adapter;             /* start from this PEFT folder, or NULL */
+    const char *ref_adapter;         /* the reference is the base with this adapter; NULL: the base alone */
     const struct lt_peft_config *peft; /* a new adapter; unused with `adapter` (its own file says) or LT_METHOD_FULL */
     const char *output;              /* run folder */
     json_t *recipe;                  /* every option as resolved, for recipe.yaml; borrowed, may be NULL */

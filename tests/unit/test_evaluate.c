@@ -75,7 +75,7 @@ Test(evaluate, does_not_depend_on_how_rows_are_packed)
     lt_error err;
     lt_objective_options none = {0};
     lt_objective_sums together, apart;
-    lt_evaluate_options options = {&lt_objective_lm, &none, 32, record, NULL, &f};
+    lt_evaluate_options options = {.objective = &lt_objective_lm, .objective_options = &none, .pass_tokens = 32, .record = record, .context = &f};
     cr_assert(lt_evaluate(f.engine, f.store, &options, &together, &err), "%s", err.message);
     options.pass_tokens = 7;
     options.context = &g;
@@ -101,7 +101,7 @@ Test(evaluate, stops_when_asked)
     lt_error err;
     lt_objective_options none = {0};
     lt_objective_sums sums;
-    lt_evaluate_options options = {&lt_objective_lm, &none, 7, NULL, progress, &f};
+    lt_evaluate_options options = {.objective = &lt_objective_lm, .objective_options = &none, .pass_tokens = 7, .progress = progress, .context = &f};
     cr_assert_not(lt_evaluate(f.engine, f.store, &options, &sums, &err));
     cr_assert_eq(err.status, LT_ERR_INTERRUPTED);
     cr_assert_eq(f.passes, 3);
@@ -114,7 +114,7 @@ Test(evaluate, gives_the_logits_of_every_position_and_they_agree_with_the_loss)
     lt_error err;
     lt_objective_options none = {0};
     lt_objective_sums sums;
-    lt_evaluate_options options = {&lt_objective_lm, &none, 32, record, NULL, &f};
+    lt_evaluate_options options = {.objective = &lt_objective_lm, .objective_options = &none, .pass_tokens = 32, .record = record, .context = &f};
     cr_assert(lt_evaluate(f.engine, f.store, &options, &sums, &err));
     cr_assert(lt_evaluate_logits(f.engine, f.store, 2, logits, &f, &err), "%s", err.message);
     double loss = 0;

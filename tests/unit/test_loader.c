@@ -40,9 +40,9 @@ static lt_step_batch room(lt_loader *loader, lt_arena *arena, int64_t steps, int
     lt_error err;
     cr_assert(lt_loader_measure(loader, steps, pass_tokens, &extent, &err));
     lt_arena counted = lt_arena_measure();
-    lt_step_batch_layout(&step, &extent, &counted);
+    lt_step_batch_layout(&step, loader->store, &extent, &counted);
     cr_assert(lt_arena_init(arena, counted.used, &err));
-    lt_step_batch_layout(&step, &extent, arena);
+    lt_step_batch_layout(&step, loader->store, &extent, arena);
     return step;
 }
 
