@@ -28,7 +28,7 @@
 #include "formats/dataset.h"
 #include "text/chat.h"
 #include "text/tokenizer.h"
-#include "train/rows.h"
+#include "core/rows.h"
 
 /* What to do with sequences longer than max_length. */
 typedef enum lt_examples_overflow {

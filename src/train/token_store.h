@@ -11,7 +11,7 @@
 #include <stdio.h>
 
 #include "core/error.h"
-#include "train/rows.h"
+#include "core/rows.h"
 
 typedef enum lt_packing {
     LT_PACKING_NONE,   /* a record is a row */

@@ -8,7 +8,7 @@
 #include "objective/objective.h"
 #include "train/optimizer.h"
 #include "train/plan.h"
-#include "train/rows.h"
+#include "core/rows.h"
 #include "train/schedule.h"
 
 struct lt_peft_config; /* formats/peft.h */

@@ -2,7 +2,7 @@
 #ifndef LT_TESTS_ROWS_OF_H
 #define LT_TESTS_ROWS_OF_H
 
-#include "train/rows.h"
+#include "core/rows.h"
 
 typedef struct test_row {
     const char *text;    /* one token per character: 'a' is id 1, 'b' 2 …; '|' ends a sequence */

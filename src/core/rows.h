@@ -1,6 +1,6 @@
-/* Tokenised rows on their way into a run, one at a time, from files or from anything else. */
-#ifndef LT_TRAIN_ROWS_H
-#define LT_TRAIN_ROWS_H
+/* Tokenised rows on their way from text (or anything else) into a run, one at a time. Both know this file, and not each other. */
+#ifndef LT_CORE_ROWS_H
+#define LT_CORE_ROWS_H
 
 #include <stdbool.h>
 #include <stdint.h>
