@@ -16,6 +16,7 @@
 static const lt_family *const families[] = {
     &lt_family_llama,  &lt_family_qwen2, &lt_family_qwen3,   &lt_family_mistral, &lt_family_gemma,   &lt_family_gemma2,
     &lt_family_gemma3, &lt_family_phi3,  &lt_family_smollm3, &lt_family_olmo2,   &lt_family_granite, &lt_family_gpt2,
+    &lt_family_bert,
 };
 
 enum { FAMILIES = sizeof families / sizeof *families };
@@ -249,10 +250,17 @@ static bool refuse_unknown_mechanisms(lt_family_reader *reader)
         return lt_json_error(&at, reader->err, LT_ERR_UNSUPPORTED,
                              "weights quantised in this way are not read; use the unquantised model, or a GGUF file");
     static const char *const flags[] = {"use_bidirectional_attention", "add_cross_attention", "is_encoder_decoder"};
+    const char *positions = "absolute";
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
         if (lt_json_member(&reader->top, flags[i], &at) && !json_is_false(at.value))
             return lt_json_error(&at, reader->err, LT_ERR_UNSUPPORTED, "only false is supported");
-    return true;
+    if (reader->family->encoder && lt_json_member(&reader->top, "is_decoder", &at) && !json_is_false(at.value))
+        return lt_json_error(&at, reader->err, LT_ERR_UNSUPPORTED, "%s is used as an encoder", reader->family->model_type);
+    if (reader->family->encoder && !lt_json_get_string(&reader->top, "position_embedding_type", &positions, reader->err))
+        return false;
+    return !strcmp(positions, "absolute") ||
+           lt_json_error(&reader->top, reader->err, LT_ERR_UNSUPPORTED,
+                         "field 'position_embedding_type': expected \"absolute\", found \"%.40s\"", positions);
 }
 
 /* ---- names ---- */
@@ -271,6 +279,11 @@ static bool read_names(lt_family_reader *reader)
     copy_name(config->final_norm_name, family->final_norm);
     copy_name(config->position_name, family->positions);
     copy_name(config->type_name, family->types);
+    copy_name(config->head_transform_name, family->head_transform);
+    copy_name(config->head_norm_name, family->head_norm);
+    copy_name(config->head_bias_name, family->head_bias);
+    copy_name(config->pooler_name, family->pooler);
+    config->bidirectional = family->encoder;
     copy_name(config->embed_norm_name, family->embed_norm);
     snprintf(config->base_prefix, sizeof config->base_prefix, "%s", family->base_prefix ? family->base_prefix : "");
     config->conv1d = family->conv1d;
@@ -292,6 +305,12 @@ static bool read_names(lt_family_reader *reader)
     return lt_json_get_bool(&reader->top, "tie_word_embeddings", &config->tied_head, reader->err);
 }
 
+static void leave_out_head(lt_config *config)
+{
+    config->head_name[0] = config->head_transform_name[0] = config->head_norm_name[0] = config->head_bias_name[0] = '\0';
+    config->tied_head = false;
+}
+
 /* The class in `architectures` decides between a language model and a classifier. */
 static bool read_architecture(lt_family_reader *reader)
 {
@@ -309,14 +328,16 @@ static bool read_architecture(lt_family_reader *reader)
         }
     }
     snprintf(config->architecture, sizeof config->architecture, "%s", name);
+    if (reader->family->encoder && !strstr(name, "ForMaskedLM") && !strstr(name, "ForPreTraining"))
+        leave_out_head(config);
     size_t n = strlen(name);
     if (n < sizeof classifier - 1 || strcmp(name + n - (sizeof classifier - 1), classifier))
         return true;
 
     config->labels = 2; /* what transformers leaves out */
     copy_name(config->classifier_name, reader->family->classifier);
-    config->head_name[0] = '\0';
-    config->tied_head = false;
+    config->classifier_bias = reader->family->classifier_bias;
+    leave_out_head(config);
     if (!lt_json_member(&reader->top, "id2label", &at))
         return lt_json_get_int(&reader->top, "num_labels", 1, MAX_LABELS, &config->labels, reader->err);
     if (!lt_json_object(&at, reader->err))

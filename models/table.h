@@ -77,6 +77,7 @@ typedef struct lt_family {
     /* Names of tensors, as lt_config has them. NULL: the family has no such part. */
     const char *base_prefix; /* what a base model saved by itself leaves out of its names */
     const char *embed, *head, *final_norm, *classifier;
+    const char *head_transform, *head_norm, *head_bias, *pooler; /* BERT's heads */
     const char *positions, *types, *embed_norm; /* learned tables of the embedding, and a norm behind them */
     const char *linear[LT_LINEAR_SLOTS];
     const char *norms[LT_NORM_SLOTS];
@@ -88,6 +89,8 @@ typedef struct lt_family {
 
     lt_norm_kind norm;
     bool qk_norm_whole;
+    bool encoder;             /* no causal mask */
+    bool classifier_bias;
     bool plain_mlp;           /* no gate */
     bool conv1d;              /* matrices are stored (in, out) */
     bool score_switches;      /* honours scale_attn_weights and scale_attn_by_inverse_layer_idx */
@@ -114,7 +117,7 @@ typedef struct lt_family {
     int bos_id, eos_id, pad_id; /* -1: none */
 } lt_family;
 
-extern const lt_family lt_family_gemma, lt_family_gemma2, lt_family_gemma3, lt_family_granite, lt_family_gpt2, lt_family_llama,
+extern const lt_family lt_family_bert, lt_family_gemma, lt_family_gemma2, lt_family_gemma3, lt_family_granite, lt_family_gpt2, lt_family_llama,
     lt_family_mistral, lt_family_olmo2, lt_family_phi3, lt_family_qwen2, lt_family_qwen3, lt_family_smollm3;
 
 /* One reading of one config.json. */

@@ -54,7 +54,7 @@ bool lt_api_evaluation_open(lt_api_model *model, const lathe_evaluate_options *o
 {
     *store = NULL;
     *engine = NULL;
-    if (read_rows(model, options, store, err) && open_engine(model, lt_token_store_totals(*store), engine, pass_tokens, err))
+    if (lt_model_has_head(model->base, err) && read_rows(model, options, store, err) && open_engine(model, lt_token_store_totals(*store), engine, pass_tokens, err))
         return true;
     lt_token_store_close(*store);
     *store = NULL;

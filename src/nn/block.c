@@ -85,6 +85,27 @@ static void join(const lt_config *config, float *x, const float *branch, int64_t
         k->axpy(x + t * config->C, scale, branch + t * config->C, config->C);
 }
 
+/* x (n,C) = norm(x), where the family norms the stream itself. */
+static void norm_stream(const lt_run *run, const lt_block *block, lt_norm_slot slot, float *x, int64_t n)
+{
+    const lt_norm *norm = &block->norm[slot];
+    if (norm->weight)
+        lt_norm_forward(norm, x, run->config->C, x, run->config->C, n);
+}
+
+/* dstream (n,C) through that norm. before (n,C) is the stream without the branch, branch what joined it; becomes their sum. */
+static void norm_stream_backward(const lt_run *run, const lt_block *block, lt_norm_slot slot, const float *before, float *branch,
+                                 float *dstream, int64_t n)
+{
+    const lt_kernels *k = lt_kernels_get();
+    int64_t C = run->config->C;
+    if (run->config->residual_scale != 1)
+        k->scale(branch, (float)run->config->residual_scale, n * C);
+    k->axpy(branch, 1.0f, before, n * C);
+    lt_norm_backward(&block->norm[slot], branch, C, dstream, C, dstream, C, false, block->dnorm[slot], block->dnorm_bias[slot], n,
+                     run->norm_scratch);
+}
+
 static void activate(const lt_config *config, const float *gu, float *act, int64_t n)
 {
     const lt_kernels *k = lt_kernels_get();
@@ -207,6 +228,7 @@ static void join_attention(const lt_run *run, const lt_block *block, const float
     if (after->weight)
         lt_norm_forward(after, run->branch, run->config->C, run->branch, run->config->C, n);
     join(run->config, x, run->branch, n);
+    norm_stream(run, block, LT_NORM_STREAM_ATTENTION, x, n);
 }
 
 /* run->gu = gate and up of norm(x). */
@@ -234,6 +256,7 @@ static void join_mlp(const lt_run *run, const lt_block *block, int64_t n, float 
     if (after->weight)
         lt_norm_forward(after, run->branch, run->config->C, run->branch, run->config->C, n);
     join(run->config, x, run->branch, n);
+    norm_stream(run, block, LT_NORM_STREAM_MLP, x, n);
 }
 
 void lt_block_finish(const lt_run *run, const lt_block *block, const float *attn, int64_t n, float *x)
@@ -325,6 +348,16 @@ static void branch_gradient(const lt_run *run, const lt_block *block, lt_norm_sl
                          run->norm_scratch);
 }
 
+/* The block's input, rows t .. t+n; in run->mid when it is read back. */
+static const float *block_input(const lt_run *run, const lt_kept *kept, int64_t t, int64_t n)
+{
+    int64_t C = run->config->C;
+    if (kept->level == LT_KEEP_INPUT)
+        return run->input + t * C;
+    fetch(kept->input, kept->bits, run->mid, C, t, n);
+    return run->mid;
+}
+
 /* MLP of rows t .. t+n: their middle of the stream is in run->mid, and dstream (n,C) is updated. */
 static void mlp_backward(const lt_run *run, const lt_block *block, const lt_kept *kept, int64_t t, int64_t n, float *dstream)
 {
@@ -337,10 +370,13 @@ static void mlp_backward(const lt_run *run, const lt_block *block, const lt_kept
     } else {
         mlp_in(run, block, run->mid, n);
     }
-    if (block->norm[LT_NORM_AFTER_MLP].weight)
+    bool on_stream = block->norm[LT_NORM_STREAM_MLP].weight != NULL;
+    if (block->norm[LT_NORM_AFTER_MLP].weight || on_stream)
         mlp_branch(run, block, n);
     else if (lt_linear_trained(down))
         activate(c, run->gu, run->act, n);
+    if (on_stream)
+        norm_stream_backward(run, block, LT_NORM_STREAM_MLP, run->mid, run->branch, dstream, n);
     branch_gradient(run, block, LT_NORM_AFTER_MLP, run->branch, dstream, n, run->dxn);
     lt_linear_backward(&down, 1, run->ws, run->act, F, n, &(float *){run->dxn}, C, run->dact, F, false);
     activate_backward(c, run->gu, run->dact, n);
@@ -349,15 +385,19 @@ static void mlp_backward(const lt_run *run, const lt_block *block, const lt_kept
     norm_backward_add(run, block, LT_NORM_BEFORE_MLP, run->mid, run->dxn, dstream, n);
 }
 
-/* o of rows t .. t+n: dattn (n,HD) from the stream's gradient. */
-static void attention_out_backward(const lt_run *run, const lt_block *block, int64_t t, int64_t n, const float *dstream)
+/* o of rows t .. t+n: dattn (n,HD) from the stream's gradient. run->mid may be used up. */
+static void attention_out_backward(const lt_run *run, const lt_block *block, const lt_kept *kept, int64_t t, int64_t n,
+                                   float *dstream)
 {
     const lt_config *c = run->config;
     int64_t HD = c->H * c->D;
     const lt_linear *o = &block->linear[LT_LINEAR_O];
     const float *attn = run->attn + t * HD;
-    if (block->norm[LT_NORM_AFTER_ATTENTION].weight)
+    bool on_stream = block->norm[LT_NORM_STREAM_ATTENTION].weight != NULL;
+    if (block->norm[LT_NORM_AFTER_ATTENTION].weight || on_stream)
         attention_branch(run, block, attn, n, run->branch);
+    if (on_stream)
+        norm_stream_backward(run, block, LT_NORM_STREAM_ATTENTION, block_input(run, kept, t, n), run->branch, dstream, n);
     branch_gradient(run, block, LT_NORM_AFTER_ATTENTION, run->branch, dstream, n, run->dxn);
     lt_linear_backward(&o, 1, run->ws, attn, HD, n, &(float *){run->dxn}, c->C, run->dattn + t * HD, HD, false);
 }
@@ -368,11 +408,7 @@ static void project_backward(const lt_run *run, const lt_block *block, int64_t l
 {
     const lt_config *c = run->config;
     int64_t C = c->C, QKV = qkv_width(c);
-    const float *x = run->mid;
-    if (kept->level == LT_KEEP_INPUT)
-        x = run->input + t * C;
-    else
-        fetch(kept->input, kept->bits, run->mid, C, t, n);
+    const float *x = block_input(run, kept, t, n);
     rotate(run, layer, run->dqkv + t * QKV, run->positions + t, n, -1);
     norm_qk_backward(run, block, t, n);
     norm_or_copy(&block->norm[LT_NORM_BEFORE_ATTENTION], x, run->xn, C, n);
@@ -398,7 +434,7 @@ void lt_block_backward(const lt_run *run, const lt_block *block, int64_t layer, 
             fetch(kept->mid, kept->bits, run->mid, C, t, n);
         }
         mlp_backward(run, block, kept, t, n, run->stream + t * C);
-        attention_out_backward(run, block, t, n, run->stream + t * C);
+        attention_out_backward(run, block, kept, t, n, run->stream + t * C);
     }
     lt_attention attention = lt_block_attention(run, layer);
     lt_attention_rows rows = attention_rows(run);

@@ -52,6 +52,7 @@ typedef enum lt_linear_slot {
 typedef enum lt_norm_slot {
     LT_NORM_BEFORE_ATTENTION, LT_NORM_AFTER_ATTENTION, /* after: on the branch, before it joins the residual stream */
     LT_NORM_BEFORE_MLP, LT_NORM_AFTER_MLP,
+    LT_NORM_STREAM_ATTENTION, LT_NORM_STREAM_MLP, /* on the stream itself, once the branch has joined it (BERT) */
     LT_NORM_Q, LT_NORM_K, /* on every head's q and k, or over all of them (qk_norm_whole) */
     LT_NORM_SLOTS
 } lt_norm_slot;
@@ -94,6 +95,10 @@ typedef struct lt_config {
     char type_name[LT_NAME_MAX];             /* (types, C), added by token type (BERT's segments) */
     char embed_norm_name[LT_NAME_MAX];       /* a norm on the sum of them */
     int64_t types;
+    char head_transform_name[LT_NAME_MAX];   /* (C,C) with a bias, then the activation and a norm, before the head (BERT) */
+    char head_norm_name[LT_NAME_MAX];
+    char head_bias_name[LT_NAME_MAX];        /* module whose ".bias" (V) the head adds */
+    char pooler_name[LT_NAME_MAX];           /* (C,C) with a bias, then tanh, on the first token, for classifiers (BERT) */
     char base_prefix[64];                    /* what a bare base model's file leaves out of its names: "transformer." */
     char linear_name[LT_LINEAR_SLOTS][LT_NAME_MAX];
     char norm_name[LT_NORM_SLOTS][LT_NAME_MAX];
@@ -104,6 +109,7 @@ typedef struct lt_config {
      * classifier's file has no output head, and head_name is empty. */
     char classifier_name[LT_NAME_MAX];
     int64_t labels;
+    bool classifier_bias;
 } lt_config;
 
 /* Output width of a linear slot, and where its output begins in the row it fills: q|k|v is one row of (H + 2K) D,

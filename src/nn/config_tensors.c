@@ -80,10 +80,21 @@ static void add_block(inventory *list, int layer)
     add_block_norm(list, layer, LT_NORM_K);
     add_linear(list, layer, LT_LINEAR_O);
     add_block_norm(list, layer, LT_NORM_AFTER_ATTENTION);
+    add_block_norm(list, layer, LT_NORM_STREAM_ATTENTION);
     add_block_norm(list, layer, LT_NORM_BEFORE_MLP);
     for (int slot = LT_LINEAR_GATE; slot <= LT_LINEAR_DOWN; slot++)
         add_linear(list, layer, (lt_linear_slot)slot);
     add_block_norm(list, layer, LT_NORM_AFTER_MLP);
+    add_block_norm(list, layer, LT_NORM_STREAM_MLP);
+}
+
+/* A (C,C) matrix with a bias outside the blocks. */
+static void add_affine(inventory *list, const char *name, int64_t C)
+{
+    if (!*name)
+        return;
+    add(list, name, ".weight", LT_ROLE_LINEAR, -1, -1, C, C);
+    add(list, name, ".bias", LT_ROLE_BIAS, -1, -1, C, 0);
 }
 
 static void add_all(inventory *list)
@@ -98,10 +109,18 @@ static void add_all(inventory *list)
     for (int layer = 0; layer < config->L; layer++)
         add_block(list, layer);
     add_norm(list, config->final_norm_name, -1, -1, config->C);
+    add_affine(list, config->head_transform_name, config->C);
+    add_norm(list, config->head_norm_name, -1, -1, config->C);
+    if (*config->head_bias_name)
+        add(list, config->head_bias_name, ".bias", LT_ROLE_BIAS, -1, -1, config->V, 0);
+    if (!*config->head_name)
+        add_affine(list, config->pooler_name, config->C);
     if (*config->head_name && !config->tied_head)
         add(list, config->head_name, ".weight", LT_ROLE_HEAD, -1, -1, config->V, config->C);
     if (*config->classifier_name)
         add(list, config->classifier_name, ".weight", LT_ROLE_CLASSIFIER, -1, -1, config->labels, config->C);
+    if (*config->classifier_name && config->classifier_bias)
+        add(list, config->classifier_name, ".bias", LT_ROLE_BIAS, -1, -1, config->labels, 0);
 }
 
 bool lt_config_tensors(const lt_config *config, lt_config_tensor **out, int64_t *count, lt_error *err)

@@ -88,6 +88,10 @@ int64_t lt_decoder_cache_bytes(const lt_model *model, const lt_decoder_shape *sh
 
 bool lt_decoder_open(lt_decoder **out, lt_model *model, const lt_decoder_shape *shape, lt_error *err)
 {
+    if (model->config.bidirectional)
+        return lt_error_set(err, LT_ERR_UNSUPPORTED, "%s: an encoder (%s) cannot generate text", model->path, model->config.model_type);
+    if (!lt_model_has_head(model, err))
+        return false;
     lt_decoder *d = calloc(1, sizeof *d);
     if (!d)
         return lt_error_set(err, LT_ERR_MEMORY, "out of memory");

@@ -170,7 +170,12 @@ bool lt_engine_head(lt_engine *e, const float *weight, float *logp, float *entro
         for (int64_t r = 0; r < n; r++)
             memcpy(e->head_x + r * c->C, e->run.stream + e->rows[i + r] * c->C, (size_t)c->C * sizeof(float));
         normed(e, e->head_x, e->head_xn, n);
-        lt_linear_forward(&head, 1, &e->ws, e->head_xn, c->C, n, &e->logits, c->V);
+        const float *top = e->head_xn;
+        if (lt_head_transform_has(m)) {
+            lt_head_transform_forward(m, &e->ws, e->head_xn, n, &e->transform);
+            top = e->transform.out;
+        }
+        lt_linear_forward(&head, 1, &e->ws, top, c->C, n, &e->logits, c->V);
         if (sink) {
             lt_cross_entropy_finish_logits(e->logits, n, c->V, scale, softcap);
             sink(i, n, e->logits, context);
@@ -179,10 +184,14 @@ bool lt_engine_head(lt_engine *e, const float *weight, float *logp, float *entro
                          sink ? 0.0f : softcap, logp + i, entropy ? entropy + i : NULL);
         if (!weight)
             continue;
-        bool need = e->lowest < c->L || m->dfinal_norm || m->dfinal_norm_bias;
-        lt_linear_backward(&head, 1, &e->ws, e->head_xn, c->C, n, &e->logits, c->V, need ? e->head_dx : NULL, c->C, false);
-        if (need)
+        bool need = e->lowest < c->L || m->dfinal_norm || m->dfinal_norm_bias || lt_head_transform_trained(m);
+        lt_linear_backward(&head, 1, &e->ws, top, c->C, n, &e->logits, c->V, need ? e->head_dx : NULL, c->C, false);
+        if (need && lt_head_transform_has(m)) {
+            lt_head_transform_backward(m, &e->ws, e->head_xn, n, &e->transform, e->head_dx, e->run.norm_scratch);
+            final_norm_backward(e, e->head_x, e->transform.out, e->rows + i, n);
+        } else if (need) {
             final_norm_backward(e, e->head_x, e->head_dx, e->rows + i, n);
+        }
     }
     return lt_weights_check(m->weights, err);
 }

@@ -77,6 +77,11 @@ static void layout_head(lt_engine *e)
     e->head_x = LT_ARENA_NEW(a, float, n * c->C);
     e->head_xn = LT_ARENA_NEW(a, float, n * c->C);
     e->logits = LT_ARENA_NEW(a, float, n * c->V);
+    if (lt_head_transform_has(e->model)) {
+        e->transform.pre = LT_ARENA_NEW(a, float, n * c->C);
+        e->transform.act = LT_ARENA_NEW(a, float, n * c->C);
+        e->transform.out = LT_ARENA_NEW(a, float, n * c->C);
+    }
     if (e->shape.training)
         e->head_dx = LT_ARENA_NEW(a, float, n * c->C);
 }
@@ -85,10 +90,10 @@ static void layout_head(lt_engine *e)
 static void hook_bytes(lt_linear *linear, int64_t block, lt_linear_slot slot, void *context)
 {
     lt_engine *e = context;
-    (void)block;
+    (void)slot;
     if (!linear->hook)
         return;
-    int64_t T = slot == LT_LINEAR_SLOTS ? e->shape.head_chunk : e->shape.chunk;
+    int64_t T = block == e->model->config.L ? e->shape.head_chunk : e->shape.chunk;
     e->hook_arena.size = max64(e->hook_arena.size, linear->hook->scratch_bytes(linear->hook, linear, T));
 }
 
@@ -103,14 +108,14 @@ static void layout_gemm(lt_engine *e)
                           lt_gemm_scratch_bytes(s->compute, s->head_chunk, max64(c->C, c->V), s->threads));
     if (s->training)
         bytes = max64(bytes, max64(lt_gemm_scratch_bytes(s->compute, wide, s->chunk, s->threads),
-                                   lt_gemm_scratch_bytes(s->compute, head, s->head_chunk, s->threads)));
+                                   lt_gemm_scratch_bytes(s->compute, max64(c->C, head), s->head_chunk, s->threads)));
     e->ws.gemm = lt_arena_alloc(&e->arena, bytes);
     e->ws.packed_x = lt_arena_alloc(&e->arena, max64(lt_linear_packed_bytes(s->compute, s->chunk, wide),
                                                      lt_linear_packed_bytes(s->compute, s->head_chunk, c->C)));
     e->ws.packed_dy = NULL;
     if (s->training)
         e->ws.packed_dy = lt_arena_alloc(&e->arena, max64(lt_linear_packed_bytes(s->compute, s->chunk, wide),
-                                                          lt_linear_packed_bytes(s->compute, s->head_chunk, c->V)));
+                                                          lt_linear_packed_bytes(s->compute, s->head_chunk, max64(c->C, c->V))));
     e->hook_arena = (lt_arena){0};
     lt_model_each_linear(e->model, hook_bytes, e);
     e->hook_arena.base = lt_arena_alloc(&e->arena, e->hook_arena.size);

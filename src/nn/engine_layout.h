@@ -4,6 +4,7 @@
 
 #include "nn/block.h"
 #include "nn/engine.h"
+#include "nn/head_transform.h"
 
 struct lt_engine {
     lt_model *model;
@@ -21,6 +22,7 @@ struct lt_engine {
     int32_t *labels;    /* (max_T) its id */
     char *has_gradient; /* (max_T) this row of the stream holds a gradient already */
     float *head_x, *head_xn, *head_dx; /* (head_chunk, C) */
+    lt_head_transform_rows transform;  /* (head_chunk, C) each, when the model has one */
     float *logits;                     /* (head_chunk, V) */
     const lt_batch *batch;             /* of the step in hand */
 };

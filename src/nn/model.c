@@ -81,7 +81,8 @@ static int64_t vector_bytes(const lt_config *c)
         per_block += 2 * lt_align_up(lt_config_norm_width(c, slot) * (int64_t)sizeof(float));
     for (int slot = 0; slot < LT_LINEAR_SLOTS; slot++)
         per_block += lt_align_up(lt_config_linear_out(c, (lt_linear_slot)slot) * (int64_t)sizeof(float));
-    return c->L * per_block + 5 * lt_align_up(c->C * (int64_t)sizeof(float));
+    int64_t head_bias = c->head_bias_name[0] ? lt_align_up(c->V * (int64_t)sizeof(float)) : 0;
+    return c->L * per_block + 8 * lt_align_up(c->C * (int64_t)sizeof(float)) + head_bias;
 }
 
 /* A learned table of the embedding: all rows stay in the file, one is read at a time. */
@@ -108,16 +109,50 @@ static bool open_embedding(lt_model *m, lt_error *err)
            open_norm(m, c->embed_norm_name, 0, c->C, &m->embed.norm, err);
 }
 
+static bool open_head_transform(lt_model *m, lt_error *err)
+{
+    const lt_config *c = &m->config;
+    char name[2 * LT_NAME_MAX];
+    if (!c->head_transform_name[0])
+        return true;
+    m->head_transform = (lt_linear){.module = copy(c->head_transform_name), .N = c->C, .K = c->C,
+                                    .id = (uint64_t)(c->L * LT_LINEAR_SLOTS + 1)};
+    layer_name(name, c->head_transform_name, 0, ".weight");
+    if (!lt_weights_find(m->weights, name, c->C, c->C, &m->head_transform.weight, err))
+        return false;
+    layer_name(name, c->head_transform_name, 0, ".bias");
+    return open_vector(m, name, c->C, &m->head_transform.bias, err) && open_norm(m, c->head_norm_name, 0, c->C, &m->head_norm, err);
+}
+
+/* The head's own bias is the one that counts when it is not tied; a file with tied heads need not repeat it. */
+static void head_bias_name(const lt_model *m, char name[2 * LT_NAME_MAX])
+{
+    layer_name(name, m->config.head_name, 0, ".bias");
+    if (m->config.tied_head || !lt_weights_info(m->weights, name))
+        layer_name(name, m->config.head_bias_name, 0, ".bias");
+}
+
+static bool open_head_bias(lt_model *m, lt_error *err)
+{
+    char name[2 * LT_NAME_MAX];
+    if (!m->config.head_bias_name[0])
+        return true;
+    head_bias_name(m, name);
+    return open_vector(m, name, m->config.V, &m->head.bias, err);
+}
+
 static bool open_ends(lt_model *m, lt_error *err)
 {
     const lt_config *c = &m->config;
     char name[2 * LT_NAME_MAX];
-    if (!c->head_name[0])
-        return lt_error_set(err, LT_ERR_UNSUPPORTED, "%s: %s has no language-model head; the ForCausalLM form of the model is what can be used",
-                            m->path, c->architecture);
     if (!open_embedding(m, err))
         return false;
-    m->head = (lt_linear){.module = copy(c->head_name), .N = c->V, .K = c->C, .id = (uint64_t)(c->L * LT_LINEAR_SLOTS)};
+    if (!c->head_name[0])
+        return open_norm(m, c->final_norm_name, 0, c->C, &m->final_norm, err);
+    if (!open_head_transform(m, err) || !open_head_bias(m, err))
+        return false;
+    m->head = (lt_linear){.module = copy(c->head_name), .N = c->V, .K = c->C, .bias = m->head.bias,
+                          .id = (uint64_t)(c->L * LT_LINEAR_SLOTS)};
     if (c->tied_head) {
         m->head.weight = m->embed.weight;
     } else {
@@ -169,6 +204,13 @@ fail:
     return false;
 }
 
+bool lt_model_has_head(const lt_model *m, lt_error *err)
+{
+    return m->head.module ||
+           lt_error_set(err, LT_ERR_UNSUPPORTED, "%s: %s has no language-model head; the %s form of the model is what can be used",
+                        m->path, m->config.architecture, m->config.bidirectional ? "ForMaskedLM" : "ForCausalLM");
+}
+
 void lt_model_close(lt_model *m)
 {
     if (!m)
@@ -180,6 +222,7 @@ void lt_model_close(lt_model *m)
         free(m->trained[i].source);
     free(m->trained);
     free(m->head.module);
+    free(m->head_transform.module);
     free(m->blocks);
     lt_arena_free(&m->vectors);
     lt_weights_close(m->weights);
@@ -193,7 +236,10 @@ void lt_model_each_linear(lt_model *m, lt_linear_visitor visit, void *context)
         for (int slot = 0; slot < LT_LINEAR_SLOTS; slot++)
             if (m->blocks[l].linear[slot].module)
                 visit(&m->blocks[l].linear[slot], l, (lt_linear_slot)slot, context);
-    visit(&m->head, m->config.L, LT_LINEAR_SLOTS, context);
+    if (m->head_transform.module)
+        visit(&m->head_transform, m->config.L, LT_LINEAR_UP, context);
+    if (m->head.module)
+        visit(&m->head, m->config.L, LT_LINEAR_SLOTS, context);
 }
 
 /* One walk of lt_model_train_tensors. */
@@ -231,11 +277,16 @@ static void train_norm(train_walk *w, const char *pattern, int64_t layer, lt_nor
         train_one(w, module, ".bias", 1, &norm->width, (lt_trained_tensor){.vector = &norm->bias, .gradient = bias_gradient});
 }
 
-static void train_linear(train_walk *w, lt_linear *linear)
+static void train_matrix(train_walk *w, lt_linear *linear)
 {
     int64_t shape[2] = {linear->transposed ? linear->K : linear->N, linear->transposed ? linear->N : linear->K};
     train_one(w, linear->module, ".weight", 2, shape,
               (lt_trained_tensor){.weight = &linear->weight, .gradient = &linear->dweight});
+}
+
+static void train_linear(train_walk *w, lt_linear *linear)
+{
+    train_matrix(w, linear);
     if (linear->bias)
         train_one(w, linear->module, ".bias", 1, &linear->N, (lt_trained_tensor){.vector = &linear->bias, .gradient = &linear->dbias});
 }
@@ -245,6 +296,25 @@ static void train_table(train_walk *w, const char *module, lt_weight *table, flo
     if (table->matrix.rows > 0)
         train_one(w, module, ".weight", 2, (int64_t[]){table->matrix.rows, table->matrix.cols},
                   (lt_trained_tensor){.weight = table, .gradient = gradient});
+}
+
+static void train_head(train_walk *w)
+{
+    lt_model *m = w->model;
+    if (m->head_transform.module) {
+        train_linear(w, &m->head_transform);
+        train_norm(w, m->config.head_norm_name, 0, &m->head_norm, &m->dhead_norm, &m->dhead_norm_bias);
+    }
+    if (!m->head.module)
+        return;
+    if (!m->config.tied_head)
+        train_matrix(w, &m->head);
+    if (m->head.bias) {
+        char name[2 * LT_NAME_MAX];
+        head_bias_name(m, name);
+        name[strlen(name) - strlen(".bias")] = '\0';
+        train_one(w, name, ".bias", 1, &m->head.N, (lt_trained_tensor){.vector = &m->head.bias, .gradient = &m->head.dbias});
+    }
 }
 
 void lt_model_train_tensors(lt_model *m, lt_param_list *params, const char *key_prefix,
@@ -265,8 +335,7 @@ void lt_model_train_tensors(lt_model *m, lt_param_list *params, const char *key_
                 train_linear(&w, &m->blocks[l].linear[slot]);
     }
     train_norm(&w, c->final_norm_name, 0, &m->final_norm, &m->dfinal_norm, &m->dfinal_norm_bias);
-    if (!c->tied_head)
-        train_linear(&w, &m->head);
+    train_head(&w);
 }
 
 void lt_model_trained_plug(lt_model *m, lt_param_list *params)

@@ -30,7 +30,10 @@ typedef struct lt_model {
     char path[4096];        /* as given */
     lt_weights *weights;    /* owned */
     lt_embed embed;         /* (V,C); when it is trained and the head is tied, the head adds to its gradient too */
-    lt_linear head;         /* (V,C); weight = embed's when tied */
+    lt_linear head;         /* (V,C); weight = embed's when tied; module NULL: the model has no language-model head */
+    lt_linear head_transform; /* (C,C) before the head, with head_norm behind it (head_transform.h); module NULL: none */
+    lt_norm head_norm;
+    float *dhead_norm, *dhead_norm_bias;
     lt_norm final_norm;
     float *dfinal_norm, *dfinal_norm_bias;
     lt_block *blocks;       /* L */
@@ -47,8 +50,11 @@ bool lt_model_build(lt_model **model, const char *path, lt_config *config, lt_er
 bool lt_model_build_over(lt_model **model, const char *path, lt_safetensors *set, lt_config *config, lt_error *err);
 void lt_model_close(lt_model *model);
 
+/* False, with an error that says so, for a model without a language-model head: a classifier, a bare encoder. */
+bool lt_model_has_head(const lt_model *model, lt_error *err);
+
 /* Visits every linear layer in a fixed order: blocks from below, slots in enum order, then the head (block = L, slot =
- * LT_LINEAR_SLOTS). */
+ * LT_LINEAR_SLOTS). A head's transform comes before the head, as block L, slot LT_LINEAR_UP. */
 typedef void (*lt_linear_visitor)(lt_linear *linear, int64_t block, lt_linear_slot slot, void *context);
 void lt_model_each_linear(lt_model *model, lt_linear_visitor visit, void *context);
 

@@ -100,6 +100,7 @@ bool lt_run_open_model(lt_run *run, lt_error *err)
 {
     lt_arena values = lt_arena_measure(), gradients = lt_arena_measure();
     if (!lt_model_open(&run->model, run->options->model, err) ||
+        (run->options->objective->head != LT_HEAD_SCORE && !lt_model_has_head(run->model, err)) ||
         !lt_tuning_open(&run->tuning, run->model, run->options, &run->params, err) ||
         !lt_optimizer_init(&run->optimizer, &run->options->optimizer, err))
         return false;

@@ -1,4 +1,6 @@
 /* LoRA and its kin: an adapter as PEFT keeps it. */
+#include <string.h>
+
 #include "adapt/adapter.h"
 #include "core/file.h"
 #include "train/params_io.h"
@@ -28,7 +30,9 @@ static bool lora_save(const lt_tuning *tuning, const lt_param_list *params, lt_d
     config.inference_mode = true;
     config.lora.fan_in_fan_out = tuning->model->config.conv1d; /* what PEFT itself corrects it to */
     config.base_model = (char *)tuning->options->model;
-    if (!config.task_type)
+    if (tuning->model->config.bidirectional && config.task_type && !strcmp(config.task_type, "CAUSAL_LM"))
+        config.task_type = NULL; /* PEFT has no task of this kind for masked language models */
+    if (!config.task_type && !tuning->model->config.bidirectional)
         config.task_type = "CAUSAL_LM";
     return lt_file_join(path, sizeof path, folder, "adapter_model.safetensors", err) &&
            lt_params_save(params, LT_PARAMS_VALUES, LT_DTYPE_F32, path, err) && lt_peft_config_write(&config, folder, err);

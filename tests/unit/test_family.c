@@ -358,3 +358,26 @@ Test(family, gpt2_learns_positions_and_stores_matrices_in_out)
     cr_assert(config.F == 70 && config.attention_scale == 1 && config.layers[2].score_divisor == 0);
     lt_config_free(&config);
 }
+
+#define BERT(extra) "{" extra "\"model_type\":\"bert\",\"hidden_size\":48,\"num_hidden_layers\":2,\"num_attention_heads\":4,\"vocab_size\":100}"
+
+Test(family, bert_is_an_encoder_whose_head_depends_on_the_class)
+{
+    lt_config config = parse(BERT("\"architectures\":[\"BertForMaskedLM\"],"));
+    cr_assert(config.bidirectional && config.types == 2 && config.F == 192 && config.tied_head && config.max_position == 512 &&
+              config.norm == LT_NORM_LAYER && config.pad_id == 0 && config.eos_count == 0);
+    cr_assert_str_eq(config.head_bias_name, "cls.predictions");
+    cr_assert_str_eq(config.norm_name[LT_NORM_STREAM_MLP], "bert.encoder.layer.%d.output.LayerNorm");
+    lt_config_free(&config);
+    config = parse(BERT("\"architectures\":[\"BertForSequenceClassification\"],\"num_labels\":3,\"type_vocab_size\":1,"));
+    cr_assert(config.labels == 3 && config.classifier_bias && config.types == 1);
+    cr_assert_str_empty(config.head_name);
+    cr_assert_str_empty(config.head_transform_name);
+    cr_assert_str_eq(config.pooler_name, "bert.pooler.dense");
+    lt_config_free(&config);
+    config = parse(BERT("\"architectures\":[\"BertModel\"],"));
+    cr_assert(!*config.head_name && config.labels == 0);
+    lt_config_free(&config);
+    expect_refusal(BERT("\"position_embedding_type\":\"relative_key\","), LT_ERR_UNSUPPORTED, "expected \"absolute\"");
+    expect_refusal(BERT("\"is_decoder\":true,"), LT_ERR_UNSUPPORTED, "field 'is_decoder': bert is used as an encoder");
+}
