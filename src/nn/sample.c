@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <math.h>
 
+#include "simd/kernels.h"
+
 typedef struct candidate {
     float logit;
     int32_t id;
@@ -70,9 +72,20 @@ static int32_t largest(const float *logits, int64_t V)
     return (int32_t)best;
 }
 
+/* Σ exp(x - max) in pieces that the kernels sum. */
+enum { PIECE = 1024 };
+
+static double total_of(const float *x, int64_t V, float max)
+{
+    double total = 0;
+    for (int64_t i = 0; i < V; i += PIECE)
+        total += lt_kernels_get()->sum_exp(x + i, max, V - i < PIECE ? V - i : PIECE);
+    return total;
+}
+
 /* The candidates that top-k, then top-p, then min-p leave, largest first, at the end of heap (V): a heap gives just as many as are
  * asked for, which are few. Returns how many; the i-th is heap[V - 1 - i]. */
-static int64_t select_candidates(const lt_sample_options *o, candidate *heap, int64_t V)
+static int64_t select_candidates(const lt_sample_options *o, const float *logits, candidate *heap, int64_t V)
 {
     int64_t k = o->top_k > 0 && o->top_k < V ? o->top_k : V, n = 0;
     double total = 0, sum = 0;
@@ -80,8 +93,7 @@ static int64_t select_candidates(const lt_sample_options *o, candidate *heap, in
         sift(heap, V, i);
     float max = heap[0].logit;
     if (k == V) { /* all compete for top-p's share */
-        for (int64_t i = 0; i < V; i++)
-            total += exp((double)heap[i].logit - max);
+        total = total_of(logits, V, max);
     } else {
         for (int64_t i = 0; i < k; i++)
             total += exp((double)pop(heap, V - i).logit - max);
@@ -99,6 +111,29 @@ static int64_t select_candidates(const lt_sample_options *o, candidate *heap, in
         sum += p;
     }
     return keep;
+}
+
+/* One of all ids: the piece first, then the id within it. */
+static int32_t draw_any(const float *x, int64_t V, float max, lt_rng *rng)
+{
+    double at = lt_rng_uniform(rng) * total_of(x, V, max), sum = 0;
+    int64_t i = 0;
+    for (; i + PIECE < V; i += PIECE) {
+        double piece = lt_kernels_get()->sum_exp(x + i, max, PIECE);
+        if (sum + piece > at)
+            break;
+        sum += piece;
+    }
+    int32_t last = 0;
+    for (; i < V; i++) {
+        double p = exp((double)x[i] - max);
+        sum += p;
+        if (p > 0)
+            last = (int32_t)i;
+        if (at < sum)
+            return (int32_t)i;
+    }
+    return last; /* rounding */
 }
 
 static int32_t draw(const candidate *c, int64_t n, float max, lt_rng *rng)
@@ -127,9 +162,11 @@ int32_t lt_sample(const lt_sample_options *o, float *logits, int64_t V, const in
     assert(o->temperature > 0);
     float max = logits[best] / (float)o->temperature;
     for (int64_t i = 0; i < V; i++)
-        c[i] = (candidate){logits[i] / (float)o->temperature, (int32_t)i};
+        logits[i] /= (float)o->temperature;
     if ((o->top_k <= 0 || o->top_k >= V) && o->top_p >= 1 && o->min_p <= 0)
-        return draw(c, V, max, rng);
-    int64_t n = select_candidates(o, c, V);
+        return draw_any(logits, V, max, rng);
+    for (int64_t i = 0; i < V; i++)
+        c[i] = (candidate){logits[i], (int32_t)i};
+    int64_t n = select_candidates(o, logits, c, V);
     return draw(c + V - n, n, max, rng);
 }
