@@ -11,6 +11,7 @@
 #define LT_COMMANDS(X)                                                                                                 \
     X(SFT, sft)                                                                                                        \
     X(PRETRAIN, pretrain)                                                                                              \
+    X(SAMPLE, sample)                                                                                                  \
     X(PLAN, plan)                                                                                                      \
     X(GENERATE, generate)                                                                                              \
     X(CHAT, chat)                                                                                                      \

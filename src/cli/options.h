@@ -80,9 +80,18 @@ typedef struct lt_sampling_options {
     lt_strings stop;
 } lt_sampling_options;
 
+/* What sample and rl take beyond the model. */
+typedef struct lt_rl_options {
+    lt_strings committee, scorer, reward_weights, reward_command;
+    char *answer_field, *prompt_template, *system, *scorer_pattern, *scorer_schema, *reward_model;
+    bool conversation, best_of, keep_truncated;
+    double threshold, reward_timeout;
+    int64_t num_generations, max_prompts, max_prompt_length, decode_batch;
+} lt_rl_options;
+
 typedef enum lt_option_origin { LT_ORIGIN_DEFAULT, LT_ORIGIN_RECIPE, LT_ORIGIN_GIVEN } lt_option_origin;
 
-enum { LT_OPTION_MAX = 256, LT_OPTION_NAME_MAX = 64 };
+enum { LT_OPTION_MAX = 512, LT_OPTION_NAME_MAX = 64 };
 
 typedef struct lt_options {
     const lt_command *command;           /* whose options these are */
@@ -105,6 +114,7 @@ typedef struct lt_options {
     int dtype;
     char *resume; /* "" for --resume without a folder */
     lathe_train_options train;
+    lt_rl_options rl;
     int64_t threads;
 } lt_options;
 

@@ -28,6 +28,7 @@
 #define TRAINING (LT_ON(SFT) | LT_ON(PRETRAIN))
 #define USING (LT_ON(GENERATE) | LT_ON(CHAT) | LT_ON(EVAL)) /* commands that use a model without training it */
 #define SAMPLING (LT_ON(GENERATE) | LT_ON(CHAT))
+#define SCORING LT_ON(SAMPLE) /* commands that sample answers and score them */
 #define ROWS (TRAINING | LT_ON(LINT))            /* commands that read rows */
 #define THIS_CALL FLAGS(LT_OPTION_NOT_IN_RECIPE) /* about this call, not about what is done */
 
@@ -226,6 +227,62 @@ static const lt_option table[] = {
     {"json", BOOL(json), GROUP, THIS_CALL, FOR(LT_ON(GENERATE) | LT_ON(EVAL) | TRAINING | LT_ON(INIT) | LT_ON(LINT) | LT_ON(TOKENIZE) | LT_ON(INSPECT) | LT_ON(DOCTOR)),
      .help = "the result as one JSON object on standard output"},
     {"help", BOOL(help), GROUP, THIS_CALL, FOR(ALL), .help = "this page"},
+#undef GROUP
+/* Answers that are sampled and scored. */
+#define GROUP .group = LT_GROUP_INPUT
+    {"model", TEXT(train.model, "DIR"), GROUP, FOR(SCORING), NEEDED(SCORING), .help = "model folder as Hugging Face lays it out"},
+    {"adapter", TEXT(train.adapter, "DIR"), GROUP, FOR(LT_ON(SAMPLE)), .help = "PEFT adapter that answers, such as a run folder"},
+    {"committee", FILES(rl.committee, "DIR"), GROUP, FOR(LT_ON(SAMPLE)), .help = "more adapters that answer every prompt; the best of all counts"},
+    {"data", FILES(train.data, "FILE"), GROUP, FOR(SCORING), NEEDED(SCORING),
+     .help = "prompts: rows with prompt or messages, and an answer where the scorer compares"},
+    {"chat-template", TEXT(train.chat_template, "FILE"), GROUP, FOR(SCORING),
+     .help = "template to use instead of the model's: a file, the name of one of the model's, or chatml"},
+    {"prompt-field", TEXT(train.fields.prompt, "KEY"), GROUP, FOR(SCORING), .help = "key that the rows have instead of prompt"},
+    {"messages-field", TEXT(train.fields.messages, "KEY"), GROUP, FOR(SCORING), .help = "key that the rows have instead of messages"},
+    {"answer-field", TEXT(rl.answer_field, "KEY"), INITIALLY("answer"), GROUP, FOR(SCORING),
+     .help = "key of the row's own answer; without it the completion or the last assistant turn"},
+    {"prompt-template", TEXT(rl.prompt_template, "TEXT"), GROUP, FOR(SCORING), .help = "text around string prompts, which stand where it says {prompt}"},
+    {"conversation", BOOL(rl.conversation), GROUP, FOR(SCORING), .help = "string prompts become a user's turn"},
+    {"system", TEXT(rl.system, "TEXT"), GROUP, FOR(SCORING), .help = "system message before the prompt; makes a conversation of a string"},
+    {"max-prompt-length", INT(rl.max_prompt_length, 1, 1e7), INITIALLY("512"), GROUP, FOR(SCORING), .help = "tokens; longer prompts are left out"},
+    {"max-prompts", INT(rl.max_prompts, 0, MANY), SHOWN("all"), GROUP, THIS_CALL, FOR(LT_ON(SAMPLE)), .help = "stop after so many prompts"},
+#undef GROUP
+#define GROUP .group = LT_GROUP_OUTPUT
+    {"output", TEXT(train.output, "DIR"), GROUP, ALSO("output-dir"), FOR(LT_ON(SAMPLE)), NEEDED(LT_ON(SAMPLE)),
+     .help = "folder for sft.jsonl, preferences.jsonl, samples.jsonl and summary.json"},
+    {"overwrite", BOOL(train.overwrite), GROUP, ALSO("overwrite-output-dir"), THIS_CALL, FOR(LT_ON(SAMPLE)), .help = "replace earlier samples in that folder"},
+    {"resume", TEXT(resume, "DIR"), GROUP, FLAGS(LT_OPTION_NOT_IN_RECIPE | LT_OPTION_VALUE_OPTIONAL), FOR(LT_ON(SAMPLE)),
+     .help = "go on with the samples in DIR (or in --output)"},
+    {"best-of", BOOL(rl.best_of), SHOWN("on without --threshold"), GROUP, FOR(LT_ON(SAMPLE)), .help = "keep the best answer of each prompt"},
+    {"threshold", NUMBER(rl.threshold, -MANY, MANY), SHOWN("none"), GROUP, FOR(LT_ON(SAMPLE)), .help = "keep every answer with at least this score; with --best-of the best if it reaches it"},
+    {"keep-truncated", BOOL(rl.keep_truncated), GROUP, FOR(LT_ON(SAMPLE)), .help = "keep answers that were cut, too"},
+#undef GROUP
+#define GROUP .group = LT_GROUP_SAMPLING
+    {"scorer", NAMES(rl.scorer, "NAME"), GROUP, ALSO("reward-funcs"), FOR(SCORING), NEEDED(SCORING), .help = "exact, number, regex, json, command or reward; several add up"},
+    {"reward-weights", NAMES(rl.reward_weights, "X"), SHOWN("1 each"), GROUP, FOR(SCORING), .help = "what each scorer counts"},
+    {"scorer-pattern", TEXT(rl.scorer_pattern, "REGEX"), GROUP, FOR(SCORING), .help = "of the scorer regex; what its last group takes must be the row's answer"},
+    {"scorer-schema", TEXT(rl.scorer_schema, "FILE"), GROUP, FOR(SCORING), .help = "JSON schema of the scorer json"},
+    {"reward-command", FILES(rl.reward_command, "WORD"), GROUP, FOR(SCORING),
+     .help = "program of the scorer command: JSON lines in, a number a line out; run without a shell"},
+    {"reward-timeout", NUMBER(rl.reward_timeout, 0.01, 1e6), INITIALLY("60"), GROUP, FOR(SCORING), .help = "seconds that a call of it may take"},
+    {"num-generations", INT(rl.num_generations, 1, 10000), INITIALLY("8"), GROUP, FOR(SCORING), .help = "answers to every prompt"},
+    {"max-new-tokens", INT(sampling.max_new_tokens, 1, 1e7), INITIALLY("256"), GROUP, ALSO("max-completion-length"), FOR(SCORING), .help = "longest answer"},
+    {"temperature", NUMBER(sampling.temperature, 0, 1000), INITIALLY("1"), GROUP, FOR(SCORING), .help = "above 1 is more varied, below 1 less"},
+    {"top-k", INT(sampling.top_k, 0, 1e9), INITIALLY("0"), GROUP, FOR(SCORING), .help = "only the k likeliest tokens; 0: all"},
+    {"top-p", NUMBER(sampling.top_p, 0, 1), INITIALLY("1"), GROUP, FOR(SCORING), .help = "only the likeliest tokens that together reach this probability; 1: all"},
+    {"min-p", NUMBER(sampling.min_p, 0, 1), INITIALLY("0"), GROUP, FOR(SCORING), .help = "only tokens at least this likely, relative to the likeliest; 0: all"},
+    {"repetition-penalty", NUMBER(sampling.repetition_penalty, 0.01, 100), INITIALLY("1"), GROUP, FOR(SCORING), .help = "above 1 makes tokens that were there before less likely"},
+    {"ignore-eos", BOOL(sampling.ignore_eos), GROUP, FOR(LT_ON(SAMPLE)), .help = "go on after an end-of-text token; needs --keep-truncated to keep anything"},
+    {"seed", INT(train.seed, 0, MANY), INITIALLY("42"), GROUP, FOR(LT_ON(SAMPLE)), .help = "the same seed gives the same answers"},
+#undef GROUP
+#define GROUP .group = LT_GROUP_MACHINE
+    {"decode-batch", INT(rl.decode_batch, 1, 4096), INITIALLY("64"), GROUP, FOR(SCORING), .help = "answers decoded at once, at most; fewer where memory says so"},
+    {"max-memory", SIZE(train.max_memory), SHOWN("what is available"), GROUP, FOR(LT_ON(SAMPLE)), .help = "hard limit on resident memory, such as 512M or 3GiB"},
+    {"compute", CHOICE(train.compute, "auto|fp32|bf16"), GROUP, FOR(LT_ON(SAMPLE)), .help = "arithmetic; auto takes bf16 where the processor has it"},
+    {"threads", INT(threads, 0, 256), SHOWN("one per core"), GROUP, FOR(LT_ON(SAMPLE)), .help = "threads that compute"},
+#undef GROUP
+#define GROUP .group = LT_GROUP_GENERAL
+    {"json", BOOL(json), GROUP, THIS_CALL, FOR(LT_ON(SAMPLE)), .help = "the result as one JSON object on standard output"},
 #undef GROUP
 };
 /* clang-format on */

@@ -9,6 +9,7 @@
 
 #include "core/file.h"
 #include "formats/json.h"
+#include "formats/yaml.h"
 #include "rl/sampling_internal.h"
 
 static const char *const names[LT_SAMPLING_FILES] = {"sft.jsonl", "preferences.jsonl", "samples.jsonl"};
@@ -28,6 +29,42 @@ static const counter counters[] = {COUNTER(prompts), COUNTER(answers), COUNTER(t
 static const counter sums[] = {COUNTER(score_sum), COUNTER(best_sum), COUNTER(seconds), COUNTER(step_seconds)};
 enum { COUNTERS = sizeof counters / sizeof *counters, SUMS = sizeof sums / sizeof *sums };
 
+/* The recipe without what changes no row. */
+static json_t *what_matters(const json_t *recipe)
+{
+    static const char *const free_to_change[] = {"threads", "decode_batch", "max_memory", "output", NULL};
+    json_t *copy = json_copy((json_t *)recipe);
+    for (int i = 0; copy && free_to_change[i]; i++)
+        json_object_del(copy, free_to_change[i]);
+    return copy;
+}
+
+static bool same_recipe(const lt_sampling_request *r, const json_t *then, lt_error *err)
+{
+    json_t *a = what_matters(then), *b = what_matters(r->recipe), *value;
+    const char *key;
+    bool ok = json_is_object(a) && json_is_object(b);
+    if (!ok)
+        lt_error_set(err, LT_ERR_FORMAT, "%s/state.json: has no recipe", r->output);
+    json_object_foreach(b, key, value)
+        if (ok && !json_equal(json_object_get(a, key), value))
+            ok = lt_error_set(err, LT_ERR_USAGE, "%s: cannot be gone on with by these options: %s is another", r->output, key);
+    json_decref(a);
+    json_decref(b);
+    return ok;
+}
+
+static bool write_recipe(const lt_sampling_request *r, lt_error *err)
+{
+    char path[4096], *text;
+    size_t size;
+    if (!lt_file_join(path, sizeof path, r->output, "recipe.yaml", err) || !lt_yaml_write(r->recipe, &text, &size, err))
+        return false;
+    bool ok = lt_file_replace(path, text, size, err);
+    free(text);
+    return ok;
+}
+
 static bool read_state(lt_sampling_folder *f, const lt_sampling_request *r, lt_sampling_result *result, int64_t bytes[LT_SAMPLING_FILES], lt_error *err)
 {
     char path[4096];
@@ -38,8 +75,7 @@ static bool read_state(lt_sampling_folder *f, const lt_sampling_request *r, lt_s
         return false;
     lt_json at = lt_json_root(state, path);
     bool ok = lt_json_get_int(&at, "rows", 0, INT64_MAX, &f->rows, err);
-    if (ok && r->recipe && !json_equal(json_object_get(state, "recipe"), (json_t *)r->recipe))
-        ok = lt_error_set(err, LT_ERR_USAGE, "%s: was made with other options; it can be gone on with only by the same ones", r->output);
+    ok = ok && (!r->recipe || same_recipe(r, json_object_get(state, "recipe"), err));
     for (int i = 0; ok && i < LT_SAMPLING_FILES; i++)
         ok = lt_json_get_int(&at, names[i], 0, INT64_MAX, &bytes[i], err);
     for (int i = 0; ok && i < COUNTERS; i++)
@@ -90,7 +126,8 @@ bool lt_sampling_folder_open(lt_sampling_folder *f, const lt_sampling_request *r
     for (int i = 0; i < LT_SAMPLING_FILES; i++)
         if (!open_file(f, i, bytes[i], err))
             return false;
-    return true;
+    /* A state from the start on: a run that is killed in its first group is gone on with, too. */
+    return (!r->recipe || write_recipe(r, err)) && ((there && r->resume) || lt_sampling_folder_keep(f, r, result, err));
 }
 
 void lt_sampling_folder_close(lt_sampling_folder *f)
