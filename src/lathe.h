@@ -158,6 +158,7 @@ typedef struct lathe_train_options {
     const char *optim, *lr_scheduler_type;
     double learning_rate; /* NAN: by method and command */
     double weight_decay, max_grad_norm, adam_beta1, adam_beta2, adam_epsilon;
+    double muon_momentum; /* 0: 0.95 */
     double warmup_ratio;
     int64_t warmup_steps;
     int64_t num_decay_steps;                /* of warmup_stable_decay; 0: a tenth of all steps */

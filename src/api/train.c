@@ -225,6 +225,8 @@ static void set_plain(setup *s)
                                            .beta1 = from->adam_beta1,
                                            .beta2 = from->adam_beta2,
                                            .epsilon = from->adam_epsilon,
+                                           .momentum = from->muon_momentum,
+                                           .compute = lt_api_compute(from->compute),
                                            .weight_decay = from->weight_decay};
     to->max_grad_norm = from->max_grad_norm;
 

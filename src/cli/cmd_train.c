@@ -58,6 +58,12 @@ const char *lt_cmd_train_idle(const lt_options *options, const lt_option *option
         return "--save-strategy says otherwise";
     if (strcmp(option->name, "warmup-ratio") == 0 && train->warmup_steps > 0)
         return "--warmup-steps wins over it";
+    if (strcmp(option->name, "muon-momentum") == 0 && strcmp(train->optim, "muon") != 0)
+        return "--optim is not muon";
+    if (strncmp(option->name, "adam-", 5) == 0 && strcmp(train->optim, "adafactor") == 0)
+        return "--optim adafactor does not use it";
+    if (strcmp(option->name, "adam-epsilon") == 0 && strncmp(train->optim, "lion", 4) == 0)
+        return "--optim lion does not use it";
     if ((strcmp(option->name, "cache-dir") == 0 || strcmp(option->name, "keep-cache") == 0) &&
         train->frozen_cache == LATHE_FROZEN_CACHE_NO)
         return "--frozen-cache no leaves nothing to keep";

@@ -14,6 +14,10 @@ static const struct {
     {"adamw", &lt_optimizer_adamw},
     {"adamw_torch", &lt_optimizer_adamw},
     {"adamw_torch_fused", &lt_optimizer_adamw},
+    {"lion", &lt_optimizer_lion},
+    {"lion_32bit", &lt_optimizer_lion},
+    {"adafactor", &lt_optimizer_adafactor},
+    {"muon", &lt_optimizer_muon},
 };
 
 enum { OPTIMIZERS = sizeof optimizers / sizeof *optimizers };
@@ -46,6 +50,8 @@ bool lt_optimizer_init(lt_optimizer *optimizer, const lt_optimizer_options *opti
                             options->beta1, options->beta2);
     if (!(options->epsilon >= 0 && isfinite(options->epsilon)))
         return lt_error_set(err, LT_ERR_USAGE, "adam_epsilon: expected 0 or more, found %g", options->epsilon);
+    if (!(options->momentum >= 0 && options->momentum < 1))
+        return lt_error_set(err, LT_ERR_USAGE, "muon_momentum: expected 0 to below 1, found %g", options->momentum);
     if (!(options->weight_decay >= 0 && isfinite(options->weight_decay)))
         return lt_error_set(err, LT_ERR_USAGE, "weight_decay: expected 0 or more, found %g", options->weight_decay);
     return true;
@@ -63,6 +69,8 @@ bool lt_optimizer_layout(lt_optimizer *optimizer, const lt_param_list *params, l
         for (int i = 0; i < params->count; i++)
             optimizer->state[s][i] = LT_ARENA_NEW(arena, float, optimizer->kind->state_elements(&params->items[i], s));
     }
+    if (optimizer->kind->layout)
+        optimizer->kind->layout(params, arena, &optimizer->scratch);
     return true;
 }
 
@@ -73,8 +81,27 @@ void lt_optimizer_free(lt_optimizer *optimizer)
     *optimizer = (lt_optimizer){0};
 }
 
+static void states_of(const lt_optimizer *optimizer, int tensor, float *state[LT_OPTIMIZER_STATES])
+{
+    for (int s = 0; optimizer->kind->states[s]; s++)
+        state[s] = optimizer->state[s][tensor];
+}
+
+static void apply_whole(lt_optimizer *optimizer, lt_param_list *params, const lt_optimizer_step *step)
+{
+    for (int i = 0; i < params->count; i++) {
+        float *state[LT_OPTIMIZER_STATES] = {0};
+        states_of(optimizer, i, state);
+        optimizer->kind->update_tensor(optimizer, &params->items[i], state, step);
+    }
+}
+
 void lt_optimizer_apply(lt_optimizer *optimizer, lt_param_list *params, const lt_optimizer_step *step)
 {
+    if (optimizer->kind->update_tensor) {
+        apply_whole(optimizer, params, step);
+        return;
+    }
     /* One loop over the pieces of all tensors: LoRA has hundreds of small ones, full training few and large. */
     int64_t pieces = 0;
     for (int i = 0; i < params->count; i++)
@@ -93,8 +120,7 @@ void lt_optimizer_apply(lt_optimizer *optimizer, lt_param_list *params, const lt
             const lt_param *param = &params->items[tensor];
             int64_t begin = (p - first) * PIECE, end = begin + PIECE;
             float *state[LT_OPTIMIZER_STATES] = {0};
-            for (int s = 0; optimizer->kind->states[s]; s++)
-                state[s] = optimizer->state[s][tensor];
+            states_of(optimizer, tensor, state);
             optimizer->kind->update(optimizer, param, state, step, begin, end < param->elements ? end : param->elements);
         }
     }

@@ -65,9 +65,9 @@ json_t *lt_run_make_fingerprint(const lt_run *run, lt_error *err)
     hash_params(&run->params, params);
     snprintf(data, sizeof data, "%016llx", (unsigned long long)lt_token_store_totals(run->train)->hash);
     json_t *out = json_pack(
-        "{s:s,s:s,s:s,s:s,s:s,s:i,s:I,s:I,s:b,s:I,s:f,s:f,s:f,s:f,s:f,s:f,s:f,s:s,s:I,s:f,s:f,s:f,s:I,s:f,s:f,s:b}",
+        "{s:s,s:s,s:s,s:s,s:s,s:i,s:f,s:I,s:I,s:b,s:I,s:f,s:f,s:f,s:f,s:f,s:f,s:f,s:s,s:I,s:f,s:f,s:f,s:I,s:f,s:f,s:b}",
         "base model", model, "trained tensors", params, "training data", data, "objective", o->objective->name, "optim",
-        run->optimizer.kind->name, "frozen_cache", run->frozen.bits, "rows per step", (json_int_t)run->loader.options.rows_per_step, "seed", (json_int_t)o->seed,
+        run->optimizer.kind->name, "frozen_cache", run->frozen.bits, "muon_momentum", o->optimizer.momentum, "rows per step", (json_int_t)run->loader.options.rows_per_step, "seed", (json_int_t)o->seed,
         "shuffle", o->shuffle, "total steps", (json_int_t)run->total_steps, "learning_rate", o->learning_rate, "adam_beta1",
         o->optimizer.beta1, "adam_beta2", o->optimizer.beta2, "adam_epsilon", o->optimizer.epsilon, "weight_decay",
         o->optimizer.weight_decay, "max_grad_norm", o->max_grad_norm, "dropout", lt_tuning_dropout(run->tuning),
