@@ -3,12 +3,21 @@
 #include <stdlib.h>
 
 #include "core/file.h"
+#include "text/tokenizer_gguf.h"
 
 /* ---- tokenizer and template ---- */
 
 static bool open_tokenizer(lt_api_text *text, const char *model, lt_error *err)
 {
     char path[4096];
+    lt_gguf *file;
+    if (lt_gguf_is(model)) {
+        if (!lt_gguf_open(&file, model, err))
+            return false;
+        bool has = lt_tokenizer_gguf_has(file);
+        lt_gguf_close(file);
+        return !has || lt_tokenizer_open(&text->tokenizer, model, err);
+    }
     if (!lt_file_join(path, sizeof path, model, "tokenizer.json", err))
         return false;
     return !lt_file_exists(path) || lt_tokenizer_open(&text->tokenizer, model, err);

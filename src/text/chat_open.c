@@ -7,6 +7,7 @@
 #include "core/file.h"
 #include "formats/json.h"
 #include "text/chat_internal.h"
+#include "text/tokenizer_gguf.h"
 
 enum { TEMPLATE_LIMIT_BYTES = 4 << 20, CONFIG_LIMIT_BYTES = 64 << 20 };
 
@@ -169,6 +170,19 @@ static bool load_optional(const char *folder, const char *name, char path[4096],
     return *json != NULL;
 }
 
+static bool open_gguf(lt_chat *chat, const char *path, bool with_templates, lt_error *err)
+{
+    lt_gguf *file;
+    if (!lt_gguf_open(&file, path, err))
+        return false;
+    json_t *config = lt_tokenizer_gguf_has(file) ? lt_tokenizer_gguf_config(file, err) : json_object();
+    lt_gguf_close(file);
+    bool ok = config && take_special_tokens(chat, config, err) &&
+              (!with_templates || add_config(chat, path, json_object_get(config, "chat_template"), err));
+    json_decref(config);
+    return ok;
+}
+
 static bool open_folder(lt_chat *chat, const char *folder, bool with_templates, lt_error *err)
 {
     char path[4096], config_path[4096];
@@ -245,7 +259,7 @@ bool lt_chat_open(lt_chat **chat, const char *folder, const char *choice, lt_err
     lt_chat *opened = new_chat(folder, err);
     if (!opened)
         return false;
-    if (!open_folder(opened, folder, !is_override(choice), err) || !choose(opened, choice, err)) {
+    if (!(lt_gguf_is(folder) ? open_gguf : open_folder)(opened, folder, !is_override(choice), err) || !choose(opened, choice, err)) {
         lt_chat_close(opened);
         return false;
     }

@@ -93,6 +93,23 @@ static bool check_frame(const lt_tokenizer *t, const lt_json *root, lt_error *er
     return true;
 }
 
+static json_t *gguf_root(const char *path, lt_tokenizer_config *config, lt_error *err)
+{
+    lt_gguf *file;
+    if (!lt_gguf_open(&file, path, err))
+        return NULL;
+    json_t *root = lt_tokenizer_gguf_root(file, err);
+    bool ok = root && (config->config = lt_tokenizer_gguf_config(file, err)) &&
+              (config->generation = lt_tokenizer_gguf_generation(file, err));
+    lt_gguf_close(file);
+    strcpy(config->path[0], path);
+    strcpy(config->path[2], path);
+    if (ok)
+        return root;
+    json_decref(root);
+    return NULL;
+}
+
 /* Finds what there is at `path`: the tokenizer.json or what amounts to one, and its name in messages. NULL on failure.
  */
 static json_t *find_root(const char *path, lt_tokenizer_config *config, char file[4096], lt_error *err)
@@ -103,7 +120,7 @@ static json_t *find_root(const char *path, lt_tokenizer_config *config, char fil
             return NULL;
         }
         strcpy(file, path);
-        return lt_tokenizer_json_load(file, err);
+        return lt_gguf_is(path) ? gguf_root(path, config, err) : lt_tokenizer_json_load(file, err);
     }
     if (!lt_tokenizer_config_load(config, path, err) || !lt_file_join(file, 4096, path, "tokenizer.json", err))
         return NULL;

@@ -42,7 +42,7 @@ typedef struct lt_spans {
 
 void lt_spans_free(lt_spans *spans);
 
-/* path: a model folder, or its tokenizer.json. In place of tokenizer.json a folder may hold vocab.json and merges.txt.
+/* path: a model folder, or its tokenizer.json, or a GGUF file. In place of tokenizer.json a folder may hold vocab.json and merges.txt.
  * It may also hold tokenizer_config.json, special_tokens_map.json, generation_config.json and config.json: from them
  * come the named special tokens, tokens added later, and, where add_bos_token or add_eos_token are given, what
  * LT_ENCODE_ADD_SPECIAL adds. *out is owned by the caller. Errors name file and field; a kind of model, normalizer, ...

@@ -10,6 +10,7 @@
 #include "text/pretokenize.h"
 #include "text/tokenizer.h"
 #include "text/tokenizer_added.h"
+#include "text/tokenizer_gguf.h"
 #include "text/token_model.h"
 
 /* A special token by its name, "eos_token". */
