@@ -318,8 +318,8 @@ static const float *restore_attention(const lt_run *run, const lt_block *block, 
         int64_t n = least(run->chunk, T - t);
         run->ws->token = t;
         if (kept->level == LT_KEEP_INPUT) {
-            fetch(kept->input, kept->input_bits, run->input + t * C, C, t, n);
-            project_raw(run, block, run->input + t * C, n, run->qkv + t * QKV);
+            fetch(kept->input, kept->input_bits, run->mid, C, t, n);
+            project_raw(run, block, run->mid, n, run->qkv + t * QKV);
         } else {
             fetch(kept->qkv, kept->bits, run->qkv + t * QKV, QKV, t, n);
             fetch(kept->attn, kept->bits, run->attn + t * HD, HD, t, n);
@@ -348,13 +348,10 @@ static void branch_gradient(const lt_run *run, const lt_block *block, lt_norm_sl
                          run->norm_scratch);
 }
 
-/* The block's input, rows t .. t+n; in run->mid when it is read back. */
+/* The block's input, rows t .. t+n, read back into run->mid. */
 static const float *block_input(const lt_run *run, const lt_kept *kept, int64_t t, int64_t n)
 {
-    int64_t C = run->config->C;
-    if (kept->level == LT_KEEP_INPUT)
-        return run->input + t * C;
-    fetch(kept->input, kept->bits, run->mid, C, t, n);
+    fetch(kept->input, kept->level == LT_KEEP_INPUT ? kept->input_bits : kept->bits, run->mid, run->config->C, t, n);
     return run->mid;
 }
 
@@ -428,7 +425,7 @@ void lt_block_backward(const lt_run *run, const lt_block *block, int64_t layer, 
         int64_t n = least(run->chunk, T - t);
         run->ws->token = t;
         if (kept->level == LT_KEEP_INPUT) {
-            memcpy(run->mid, run->input + t * C, (size_t)(n * C) * sizeof *run->mid);
+            fetch(kept->input, kept->input_bits, run->mid, C, t, n);
             join_attention(run, block, run->attn + t * HD, n, run->mid);
         } else {
             fetch(kept->mid, kept->bits, run->mid, C, t, n);

@@ -21,7 +21,6 @@ typedef struct lt_run {
     lt_rope_table ropes[LT_MAX_ROPES];
 
     float *stream;       /* (T,C) the residual stream; in the backward pass its gradient */
-    float *input;        /* (T,C) a block's input again, for LT_KEEP_INPUT; NULL when every block keeps more */
     float *qkv, *dqkv;   /* (T,QKV) */
     float *raw_qk;       /* (T,(H+K)D) q and k before their norm; NULL without q/k norms */
     float *attn, *dattn; /* (T,HD) */

@@ -36,13 +36,13 @@ typedef struct lt_engine_shape {
     int64_t chunk;          /* tokens that pass the MLP at once */
     int64_t head_chunk;     /* target rows whose logits exist at once */
     int activation_bits;    /* 8, 16, 32: the store of kept activations */
-    int input_bits;         /* 16 or 32: the store of the inputs of layers that are computed again */
+    int input_bits;         /* 8, 16 or 32: the store of the inputs of layers that are computed again */
     int64_t keep_all, keep_attention; /* how many of the trained layers, from the top: all; then attention; the rest input */
 } lt_engine_shape;
 
 typedef struct lt_engine lt_engine;
 
-/* Bytes by purpose. */
+/* Bytes by purpose. attention, mlp and head take turns in the same memory: the total is less than the sum. */
 typedef struct lt_engine_bytes {
     int64_t residual, attention, mlp, head, store, gemm, other, total;
 } lt_engine_bytes;

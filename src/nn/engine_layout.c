@@ -16,40 +16,53 @@ static void layout_residual(lt_engine *e)
 {
     const lt_config *c = &e->model->config;
     lt_arena *a = &e->arena;
-    int64_t T = e->shape.max_T, trained = c->L - e->lowest;
-    bool some_recompute = e->shape.training && e->shape.keep_all + e->shape.keep_attention < trained;
+    int64_t T = e->shape.max_T;
     e->run.stream = LT_ARENA_NEW(a, float, T * c->C);
-    e->run.input = some_recompute ? LT_ARENA_NEW(a, float, T * c->C) : NULL;
     e->positions = LT_ARENA_NEW(a, int32_t, T);
     e->rows = LT_ARENA_NEW(a, int32_t, T);
     e->labels = LT_ARENA_NEW(a, int32_t, T);
     e->has_gradient = LT_ARENA_NEW(a, char, T);
+    for (int i = 0; i < c->rope_count; i++)
+        lt_rope_table_init(&e->run.ropes[i], &c->ropes[i], e->shape.max_sequence, e->shape.max_sequence, a);
+    if (e->shape.training)
+        e->run.norm_scratch = lt_arena_alloc(a, lt_norm_scratch_bytes(max64(c->C, c->H * c->D)));
 }
 
+/* What lives through all of a block, attention and MLP. */
+static void layout_block(lt_engine *e)
+{
+    const lt_config *c = &e->model->config;
+    lt_arena *a = &e->arena;
+    int64_t T = e->shape.max_T, n = e->shape.chunk;
+    bool qk_norm = lt_config_has_norm(c, LT_NORM_Q) || lt_config_has_norm(c, LT_NORM_K);
+    e->run.qkv = LT_ARENA_NEW(a, float, T * (c->H + 2 * c->K) * c->D);
+    e->run.attn = LT_ARENA_NEW(a, float, T * c->H * c->D);
+    e->run.raw_qk = NULL;
+    e->run.xn = LT_ARENA_NEW(a, float, n * c->C);
+    e->run.branch = LT_ARENA_NEW(a, float, n * c->C);
+    if (e->shape.training) {
+        e->run.dattn = LT_ARENA_NEW(a, float, T * c->H * c->D);
+        e->run.lse = LT_ARENA_NEW(a, float, T * c->H);
+        if (qk_norm)
+            e->run.raw_qk = LT_ARENA_NEW(a, float, T * (c->H + c->K) * c->D);
+        e->run.mid = LT_ARENA_NEW(a, float, n * c->C);
+        e->run.dxn = LT_ARENA_NEW(a, float, n * c->C);
+    }
+}
+
+/* What attention alone needs: nothing of it is alive while the MLP runs, forward or backward. */
 static void layout_attention(lt_engine *e)
 {
     const lt_config *c = &e->model->config;
     lt_arena *a = &e->arena;
-    int64_t T = e->shape.max_T, QKV = (c->H + 2 * c->K) * c->D, HD = c->H * c->D;
-    bool qk_norm = lt_config_has_norm(c, LT_NORM_Q) || lt_config_has_norm(c, LT_NORM_K);
-    e->run.qkv = LT_ARENA_NEW(a, float, T * QKV);
-    e->run.attn = LT_ARENA_NEW(a, float, T * HD);
-    e->run.raw_qk = NULL;
-    if (e->shape.training) {
-        e->run.dqkv = LT_ARENA_NEW(a, float, T * QKV);
-        e->run.dattn = LT_ARENA_NEW(a, float, T * HD);
-        e->run.lse = LT_ARENA_NEW(a, float, T * c->H);
-        if (qk_norm)
-            e->run.raw_qk = LT_ARENA_NEW(a, float, T * (c->H + c->K) * c->D);
-    }
-    int64_t scratch = 0;
+    int64_t T = e->shape.max_T, scratch = 0;
+    if (e->shape.training)
+        e->run.dqkv = LT_ARENA_NEW(a, float, T * (c->H + 2 * c->K) * c->D);
     for (int64_t l = 0; l < c->L; l++) {
         lt_attention attention = lt_block_attention(&e->run, l);
         scratch = max64(scratch, lt_attention_scratch_bytes(&attention, T, e->shape.max_sequence, e->shape.threads));
     }
     e->run.attention_scratch = lt_arena_alloc(a, scratch);
-    for (int i = 0; i < c->rope_count; i++)
-        lt_rope_table_init(&e->run.ropes[i], &c->ropes[i], e->shape.max_sequence, e->shape.max_sequence, a);
 }
 
 static void layout_mlp(lt_engine *e)
@@ -57,16 +70,10 @@ static void layout_mlp(lt_engine *e)
     const lt_config *c = &e->model->config;
     lt_arena *a = &e->arena;
     int64_t n = e->shape.chunk;
-    e->run.xn = LT_ARENA_NEW(a, float, n * c->C);
-    e->run.branch = LT_ARENA_NEW(a, float, n * c->C);
     e->run.gu = LT_ARENA_NEW(a, float, n * (c->gated_mlp ? 2 : 1) * c->F);
     e->run.act = LT_ARENA_NEW(a, float, n * c->F);
-    if (e->shape.training) {
-        e->run.mid = LT_ARENA_NEW(a, float, n * c->C);
-        e->run.dxn = LT_ARENA_NEW(a, float, n * c->C);
+    if (e->shape.training)
         e->run.dact = LT_ARENA_NEW(a, float, n * c->F);
-        e->run.norm_scratch = lt_arena_alloc(a, lt_norm_scratch_bytes(max64(c->C, c->H * c->D)));
-    }
 }
 
 static void layout_head(lt_engine *e)
@@ -84,6 +91,31 @@ static void layout_head(lt_engine *e)
     }
     if (e->shape.training)
         e->head_dx = LT_ARENA_NEW(a, float, n * c->C);
+}
+
+/* The phases of a step take turns in the same memory:
+ *
+ *     | block: qkv attn … | dqkv, attention's scratch   |
+ *     |                   | or the MLP's gu act dact    |
+ *     | or the head: logits and their rows              | */
+static void layout_phases(lt_engine *e)
+{
+    lt_arena *a = &e->arena;
+    int64_t begin = a->used, mark = begin;
+    layout_block(e);
+    int64_t shared = a->used;
+    layout_attention(e);
+    int64_t end = a->used;
+    e->bytes.attention = since(a, &mark);
+    lt_arena_release(a, mark = shared);
+    layout_mlp(e);
+    end = max64(end, a->used);
+    e->bytes.mlp = since(a, &mark);
+    lt_arena_release(a, mark = begin);
+    layout_head(e);
+    end = max64(end, a->used);
+    e->bytes.head = since(a, &mark);
+    lt_arena_alloc(a, end - a->used);
 }
 
 /* Bytes that the largest hook takes at once. */
@@ -105,7 +137,7 @@ static void layout_gemm(lt_engine *e)
     const lt_engine_shape *s = &e->shape;
     int64_t wide = lt_model_widest(e->model), head = e->model->head.dweight || e->model->head.hook ? c->V : 0;
     int64_t bytes = max64(lt_gemm_scratch_bytes(s->compute, s->chunk, wide, s->threads),
-                          lt_gemm_scratch_bytes(s->compute, s->head_chunk, max64(c->C, c->V), s->threads));
+                          lt_gemm_scratch_bytes(s->compute, s->head_chunk, c->C, s->threads));
     if (s->training)
         bytes = max64(bytes, max64(lt_gemm_scratch_bytes(s->compute, wide, s->chunk, s->threads),
                                    lt_gemm_scratch_bytes(s->compute, max64(c->C, head), s->head_chunk, s->threads)));
@@ -115,7 +147,8 @@ static void layout_gemm(lt_engine *e)
     e->ws.packed_dy = NULL;
     if (s->training)
         e->ws.packed_dy = lt_arena_alloc(&e->arena, max64(lt_linear_packed_bytes(s->compute, s->chunk, wide),
-                                                          lt_linear_packed_bytes(s->compute, s->head_chunk, max64(c->C, c->V))));
+                                                          max64(lt_linear_packed_bytes(s->compute, s->head_chunk, c->C),
+                                                                lt_linear_packed_dy_bytes(&e->model->head, s->compute, s->head_chunk))));
     e->hook_arena = (lt_arena){0};
     lt_model_each_linear(e->model, hook_bytes, e);
     e->hook_arena.base = lt_arena_alloc(&e->arena, e->hook_arena.size);
@@ -162,12 +195,8 @@ void lt_engine_layout(lt_engine *e)
     e->run.chunk = e->shape.chunk;
     layout_residual(e);
     e->bytes.residual = since(&e->arena, &mark);
-    layout_attention(e);
-    e->bytes.attention = since(&e->arena, &mark);
-    layout_mlp(e);
-    e->bytes.mlp = since(&e->arena, &mark);
-    layout_head(e);
-    e->bytes.head = since(&e->arena, &mark);
+    layout_phases(e);
+    mark = e->arena.used;
     layout_gemm(e);
     e->bytes.gemm = since(&e->arena, &mark);
     layout_store(e);

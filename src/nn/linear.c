@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "simd/gemm_kernel.h"
+
 static bool hooked(const lt_linear *linear)
 {
     return linear->hook && linear->hook->enabled;
@@ -11,6 +13,15 @@ static bool hooked(const lt_linear *linear)
 bool lt_linear_trained(const lt_linear *linear)
 {
     return linear->dweight || linear->dbias || hooked(linear);
+}
+
+/* Columns of dy that are packed at once when nothing else needs all of them. */
+enum { PIECE = 4096 };
+
+int64_t lt_linear_packed_dy_bytes(const lt_linear *linear, lt_compute compute, int64_t max_T)
+{
+    bool whole = linear->hook || linear->transposed || linear->N < PIECE;
+    return lt_gemm_packed_bytes(compute, max_T, whole ? linear->N : PIECE);
 }
 
 int64_t lt_linear_packed_bytes(lt_compute compute, int64_t max_T, int64_t max_width)
@@ -88,33 +99,35 @@ static void base_forward(const lt_linear *linear, lt_workspace *ws, const lt_lin
     }
 }
 
-/* dx (T,K) = beta dx + dy w. With one slab the packed dy serves; otherwise each slab takes its columns of dy. */
-static void base_backward(const lt_linear *linear, lt_workspace *ws, const lt_linear_io *io, float beta)
+/* dx (T,K) = beta dx + dy w for w (K,N): dx = dy wᵀ, rows of w are columns of dx. */
+static void base_backward_transposed(const lt_linear *linear, lt_workspace *ws, const lt_linear_io *io, float beta)
+{
+    for (int s = 0; s < lt_weights_slabs(&linear->weight); s++) {
+        int64_t row;
+        lt_matrix w = lt_weights_use(&linear->weight, s, &row);
+        lt_gemm(&(lt_gemm_call){.M = io->T, .N = w.rows, .K = linear->N, .compute = ws->compute, .packed_a = io->packed_dy, .b = &w,
+                                .transpose_b = true, .c = io->dx + row, .c_stride = io->dx_stride, .alpha = 1, .beta = beta,
+                                .scratch = ws->gemm});
+    }
+}
+
+/* dx (T,K) = beta dx + dy w. Where dy is not packed whole, or w is cut into slabs, PIECE rows of w at a time take their columns of
+ * dy: a head's gradient, as wide as the vocabulary, is never packed whole. */
+static void base_backward(const lt_linear *linear, lt_workspace *ws, const lt_linear_io *io, float beta, bool packed)
 {
     int slabs = lt_weights_slabs(&linear->weight);
     for (int s = 0; s < slabs; s++) {
-        int64_t row;
-        lt_matrix w = lt_weights_use(&linear->weight, s, &row);
-        lt_matrix dy = {io->y + row, LT_DTYPE_F32, io->T, w.rows, io->y_stride};
-        lt_gemm_call call = {.M = io->T, .compute = ws->compute, .b = &w, .c = io->dx, .c_stride = io->dx_stride, .alpha = 1,
-                             .scratch = ws->gemm};
-        if (linear->transposed) { /* w (K,N): dx = dy wᵀ, rows of w are columns of dx */
-            call.N = w.rows;
-            call.K = linear->N;
-            call.packed_a = io->packed_dy;
-            call.transpose_b = true;
-            call.c += row;
-            call.beta = beta;
-        } else {
-            call.N = linear->K;
-            call.K = w.rows;
-            if (slabs == 1)
-                call.packed_a = io->packed_dy;
-            else
-                call.a = &dy;
-            call.beta = s ? 1 : beta;
+        int64_t first;
+        lt_matrix w = lt_weights_use(&linear->weight, s, &first);
+        int64_t piece = packed && slabs == 1 ? w.rows : PIECE;
+        for (int64_t row = 0; row < w.rows; row += piece, beta = 1) {
+            int64_t rows = w.rows - row < piece ? w.rows - row : piece;
+            lt_matrix part = {lt_gemm_at(&w, row, 0), w.dtype, rows, w.cols, w.row_stride};
+            if (!packed || slabs > 1)
+                pack(ws, io->y + first + row, io->y_stride, io->T, rows, ws->packed_dy);
+            lt_gemm(&(lt_gemm_call){.M = io->T, .N = linear->K, .K = rows, .compute = ws->compute, .packed_a = io->packed_dy, .b = &part,
+                                    .c = io->dx, .c_stride = io->dx_stride, .alpha = 1, .beta = beta, .scratch = ws->gemm});
         }
-        lt_gemm(&call);
     }
 }
 
@@ -171,8 +184,9 @@ void lt_linear_backward(const lt_linear *const *linears, int count, lt_workspace
         pack(ws, x, x_stride, T, linears[0]->K, ws->packed_x);
     for (int i = 0; i < count; i++) {
         const lt_linear *linear = linears[i];
+        bool whole = hooked(linear) || (dx && linear->transposed); /* dy is packed, all of it */
         io.y = dy[i];
-        if (hooked(linear) || dx)
+        if (whole)
             pack(ws, dy[i], dy_stride, T, linear->N, ws->packed_dy);
         if (hooked(linear)) {
             if (dx && !accumulate) { /* hooks add */
@@ -190,10 +204,12 @@ void lt_linear_backward(const lt_linear *const *linears, int count, lt_workspace
             bias_gradient(linear, &io);
         if (dx && linear->weight.paired_rows) {
             arrange_outputs(linear, &io, true);
-            pack(ws, dy[i], dy_stride, T, linear->N, ws->packed_dy);
+            whole = false;
         }
-        if (dx)
-            base_backward(linear, ws, &io, accumulate ? 1 : 0);
+        if (dx && linear->transposed)
+            base_backward_transposed(linear, ws, &io, accumulate ? 1 : 0);
+        else if (dx)
+            base_backward(linear, ws, &io, accumulate ? 1 : 0, whole);
         accumulate = true;
     }
 }

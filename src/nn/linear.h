@@ -79,6 +79,9 @@ void lt_linear_prefetch(const lt_linear *linear);
 /* Workspace for layers of up to max_T rows and width (larger of N and K) max_width. */
 int64_t lt_linear_packed_bytes(lt_compute compute, int64_t max_T, int64_t max_width);
 
+/* ws->packed_dy for this layer and up to max_T rows: of all of dy when a hook reads it, else of as many columns as are packed at once. */
+int64_t lt_linear_packed_dy_bytes(const lt_linear *linear, lt_compute compute, int64_t max_T);
+
 /* True when something about this layer is trained. */
 bool lt_linear_trained(const lt_linear *linear);
 

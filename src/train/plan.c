@@ -114,7 +114,7 @@ bool lt_plan_choice_read(lt_plan_choice *choice, const json_t *json, const char 
     choice->activation_bits = (int)bits;
     choice->input_bits = (int)input_bits;
     if (choice->chunk < 1 || choice->head_chunk < 1 || (bits != 8 && bits != 16 && bits != 32) ||
-        (input_bits != 16 && input_bits != 32))
+        (input_bits != 8 && input_bits != 16 && input_bits != 32))
         return lt_error_set(err, LT_ERR_FORMAT, "%s: the plan in it is incomplete", source);
     return true;
 }

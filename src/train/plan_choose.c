@@ -71,8 +71,8 @@ static void try_choice(search *s, lt_plan_choice choice)
     }
 }
 
-/* Everything under one way to cut steps into passes. */
-static void try_pass(search *s, lt_plan_choice choice)
+/* Everything under one way to cut steps into passes and to store the inputs of layers that are computed again. */
+static void try_inputs(search *s, lt_plan_choice choice)
 {
     int last_window = -1;
     for (int w = 0; w < WINDOWS; w++) {
@@ -90,6 +90,17 @@ static void try_pass(search *s, lt_plan_choice choice)
     }
 }
 
+/* Inputs are stored at twice the bits of other activations, or, where that is faster, at the same. */
+static void try_pass(search *s, lt_plan_choice choice)
+{
+    choice.input_bits = choice.activation_bits == 8 ? 16 : choice.activation_bits;
+    try_inputs(s, choice);
+    if (choice.activation_bits == 8) {
+        choice.input_bits = 8;
+        try_inputs(s, choice);
+    }
+}
+
 bool lt_plan_choose(const lt_plan_facts *facts, int64_t limit_bytes, lt_plan_choice *choice, lt_error *err)
 {
     const lt_plan_request *r = facts->request;
@@ -99,7 +110,6 @@ bool lt_plan_choose(const lt_plan_facts *facts, int64_t limit_bytes, lt_plan_cho
     lt_plan_choice start = {.activation_bits = r->activation_bits};
     if (!start.activation_bits)
         start.activation_bits = r->compute == LT_COMPUTE_BF16 ? 8 : 32;
-    start.input_bits = start.activation_bits == 32 ? 32 : 16;
     int64_t whole = 0;
     if (r->loader && !lt_loader_measure(r->loader, r->steps, 0, &s.extent, err))
         return false;
