@@ -161,12 +161,12 @@ static void norm_qk_backward(const lt_run *run, const lt_block *block, int64_t t
     }
 }
 
-static void rotate(const lt_run *run, int64_t layer, float *qkv, const int32_t *positions, int64_t n, int direction)
+static void rotate(const lt_run *run, int64_t layer, float *qkv, const int32_t *rope_rows, int64_t n, int direction)
 {
     const lt_config *c = run->config;
     int rope = c->layers[layer].rope;
     if (rope >= 0)
-        lt_rope_apply(&run->ropes[rope], qkv, qkv_width(c), positions, c->H + c->K, c->D, n, direction);
+        lt_rope_apply(&run->ropes[rope], qkv, qkv_width(c), rope_rows, c->H + c->K, c->D, n, direction);
 }
 
 /* Rows t0 .. t0+n of qkv, as projected, made ready for attention; remembers q and k before their norm where needed. */
@@ -179,7 +179,7 @@ static void prepare_qkv(const lt_run *run, const lt_block *block, int64_t layer,
         for (int64_t t = 0; t < n; t++)
             memcpy(run->raw_qk + (t0 + t) * QK, qkv + t * QKV, (size_t)QK * sizeof *qkv);
     norm_qk(run, block, qkv, n);
-    rotate(run, layer, qkv, run->positions + t0, n, +1);
+    rotate(run, layer, qkv, run->rope_rows + t0, n, +1);
 }
 
 static void project_raw(const lt_run *run, const lt_block *block, const float *x, int64_t n, float *qkv)
@@ -190,12 +190,12 @@ static void project_raw(const lt_run *run, const lt_block *block, const float *x
     group_forward(&g, run->ws, run->xn, c->C, n, qkv, qkv_width(c));
 }
 
-void lt_block_project(const lt_run *run, const lt_block *block, int64_t layer, const float *x, const int32_t *positions, int64_t n,
+void lt_block_project(const lt_run *run, const lt_block *block, int64_t layer, const float *x, const int32_t *rope_rows, int64_t n,
                       float *qkv)
 {
     project_raw(run, block, x, n, qkv);
     norm_qk(run, block, qkv, n);
-    rotate(run, layer, qkv, positions, n, +1);
+    rotate(run, layer, qkv, rope_rows, n, +1);
 }
 
 lt_attention lt_block_attention(const lt_run *run, int64_t layer)
@@ -406,7 +406,7 @@ static void project_backward(const lt_run *run, const lt_block *block, int64_t l
     const lt_config *c = run->config;
     int64_t C = c->C, QKV = qkv_width(c);
     const float *x = block_input(run, kept, t, n);
-    rotate(run, layer, run->dqkv + t * QKV, run->positions + t, n, -1);
+    rotate(run, layer, run->dqkv + t * QKV, run->rope_rows + t, n, -1);
     norm_qk_backward(run, block, t, n);
     norm_or_copy(&block->norm[LT_NORM_BEFORE_ATTENTION], x, run->xn, C, n);
     group g = qkv_group(c, block);

@@ -17,7 +17,7 @@ typedef struct lt_run {
     lt_workspace *ws;
     int64_t T, sequences, chunk;
     const int32_t *starts;    /* (sequences + 1) */
-    const int32_t *positions; /* (T) place of each token in its sequence */
+    const int32_t *rope_rows; /* (T) row of the ropes' tables for each token: its place in its sequence, or as lt_rope_row says */
     lt_rope_table ropes[LT_MAX_ROPES];
 
     float *stream;       /* (T,C) the residual stream; in the backward pass its gradient */
@@ -53,7 +53,7 @@ void lt_block_backward(const lt_run *run, const lt_block *block, int64_t layer, 
 
 /* The parts of the forward pass, for decoding, whose attention reads a cache. All on n ≤ chunk rows.
  * project: qkv (n,QKV) = projections of norm(x), q and k normed and rotated. */
-void lt_block_project(const lt_run *run, const lt_block *block, int64_t layer, const float *x, const int32_t *positions, int64_t n,
+void lt_block_project(const lt_run *run, const lt_block *block, int64_t layer, const float *x, const int32_t *rope_rows, int64_t n,
                       float *qkv);
 /* x (n,C) += s · o(attn (n,HD)), then the MLP's branch. */
 void lt_block_finish(const lt_run *run, const lt_block *block, const float *attn, int64_t n, float *x);

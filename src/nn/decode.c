@@ -31,6 +31,12 @@ static void layout_rows(lt_decoder *d)
     d->positions = LT_ARENA_NEW(a, int32_t, n);
     d->row_sequence = LT_ARENA_NEW(a, int32_t, n);
     d->index = LT_ARENA_NEW(a, int32_t, n);
+    d->rope_rows = LT_ARENA_NEW(a, int32_t, n);
+    d->history = d->replay = NULL;
+    if (c->rope_count && c->ropes[0].kind == LT_ROPE_LONGROPE && S > c->ropes[0].original_max_position) {
+        d->history = LT_ARENA_NEW(a, int32_t, d->total * S);
+        d->replay = LT_ARENA_NEW(a, int32_t, S);
+    }
     d->tiles = LT_ARENA_NEW(a, lt_decode_tile, n);
     d->run.qkv = LT_ARENA_NEW(a, float, n * (c->H + 2 * c->K) * c->D);
     d->run.attn = LT_ARENA_NEW(a, float, n * c->H * c->D);
@@ -136,7 +142,7 @@ static bool run_layers(lt_decoder *d, const int32_t *ids, int64_t n, lt_error *e
     for (int64_t l = 0; l < m->config.L; l++) {
         if (l + 1 < m->config.L)
             lt_block_prefetch(&m->blocks[l + 1]);
-        lt_block_project(&d->run, &m->blocks[l], l, d->x, d->positions, n, d->run.qkv);
+        lt_block_project(&d->run, &m->blocks[l], l, d->x, d->rope_rows, n, d->run.qkv);
         lt_decode_remember(d, l, n);
         lt_attention attention = lt_block_attention(&d->run, l);
 #pragma omp parallel for schedule(dynamic)
@@ -165,16 +171,62 @@ static void head(lt_decoder *d, int64_t first, int64_t n, float *logits)
             logits[i] = (float)c->logit_softcap * tanhf(logits[i] / (float)c->logit_softcap);
 }
 
-bool lt_decoder_feed(lt_decoder *d, int64_t sequence, const int32_t *ids, int64_t n, float *logits, lt_error *err)
+/* Row i of the rows in hand is `position` of a sequence that these rows make `length` tokens long. */
+static void place_row(lt_decoder *d, int64_t i, int64_t sequence, int64_t position, int64_t length)
+{
+    d->positions[i] = (int32_t)position;
+    d->row_sequence[i] = (int32_t)sequence;
+    d->rope_rows[i] = lt_rope_row(&d->run.ropes[0], position, length);
+}
+
+/* Longrope turns every position of a sequence by its length, below or above a limit: does a cache that is to have `length` tokens
+ * hold keys for the other side of it? */
+static bool must_replay(const lt_decoder *d, int64_t sequence, int64_t length)
+{
+    const lt_decode_sequence *s = &d->sequences[sequence];
+    int64_t limit = d->run.ropes[0].short_limit;
+    return d->history && s->shared + s->own > 0 && (s->rope_length > limit) != (length > limit);
+}
+
+static bool feed(lt_decoder *d, int64_t sequence, const int32_t *ids, int64_t n, float *logits, lt_error *err);
+
+/* Computes everything that the cache holds, and n more tokens, anew. */
+static bool replay(lt_decoder *d, int64_t sequence, const int32_t *ids, int64_t n, float *logits, lt_error *err)
 {
     lt_decode_sequence *s = &d->sequences[sequence];
-    assert(n >= 1 && s->own + n <= (sequence < d->shape.sequences ? d->shape.capacity : d->shape.prefix_capacity));
+    int64_t longest = lt_decode_longest(&d->shape), held = s->shared + s->own;
+    if (s->shared && held + n > d->shape.capacity)
+        return lt_error_set(err, LT_ERR_UNSUPPORTED,
+                            "an answer grows beyond %lld tokens, where this model turns all its positions otherwise, behind a "
+                            "prompt that it shares",
+                            (long long)d->run.ropes[0].short_limit);
+    if (s->shared)
+        memcpy(d->replay, d->history + s->prefix * longest, (size_t)s->shared * sizeof *ids);
+    memcpy(d->replay + s->shared, d->history + sequence * longest, (size_t)s->own * sizeof *ids);
+    memcpy(d->replay + held, ids, (size_t)n * sizeof *ids);
+    *s = (lt_decode_sequence){.prefix = -1};
+    return feed(d, sequence, d->replay, held + n, logits, err);
+}
+
+bool lt_decoder_feed(lt_decoder *d, int64_t sequence, const int32_t *ids, int64_t n, float *logits, lt_error *err)
+{
+    assert(n >= 1 && d->sequences[sequence].own + n <=
+                         (sequence < d->shape.sequences ? d->shape.capacity : d->shape.prefix_capacity));
+    return (must_replay(d, sequence, lt_decoder_length(d, sequence) + n) ? replay : feed)(d, sequence, ids, n, logits, err);
+}
+
+static bool feed(lt_decoder *d, int64_t sequence, const int32_t *ids, int64_t n, float *logits, lt_error *err)
+{
+    lt_decode_sequence *s = &d->sequences[sequence];
+    int64_t length = s->shared + s->own + n;
+    if (d->history)
+        memcpy(d->history + sequence * lt_decode_longest(&d->shape) + s->own, ids, (size_t)n * sizeof *ids);
+    s->rope_length = length;
     for (int64_t done = 0; done < n;) {
         int64_t take = n - done < d->shape.chunk ? n - done : d->shape.chunk, begin = s->shared + s->own;
         d->tile_count = 0;
         for (int64_t i = 0; i < take; i++) {
-            d->positions[i] = (int32_t)(begin + i);
-            d->row_sequence[i] = (int32_t)sequence;
+            place_row(d, i, sequence, begin + i, length);
             d->index[i] = (int32_t)i;
             if (i % LT_DECODE_TILE == 0)
                 d->tiles[d->tile_count++] = (lt_decode_tile){i, take - i < LT_DECODE_TILE ? take - i : LT_DECODE_TILE, s->prefix,
@@ -213,13 +265,28 @@ static void make_tiles(lt_decoder *d, int64_t n)
     }
 }
 
+/* A step in which some cache must be computed anew: one sequence after the other. */
+static bool step_apart(lt_decoder *d, const int64_t *sequences, const int32_t *ids, int64_t n, float *logits, lt_error *err)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (!lt_decoder_feed(d, sequences[i], ids + i, 1, logits + i * d->model->config.V, err))
+            return false;
+    return true;
+}
+
 bool lt_decoder_step(lt_decoder *d, const int64_t *sequences, const int32_t *ids, int64_t n, float *logits, lt_error *err)
 {
     assert(n >= 1 && n <= d->shape.chunk);
+    for (int64_t i = 0; i < n; i++)
+        if (must_replay(d, sequences[i], lt_decoder_length(d, sequences[i]) + 1))
+            return step_apart(d, sequences, ids, n, logits, err);
     for (int64_t i = 0; i < n; i++) {
-        assert(d->sequences[sequences[i]].own < d->shape.capacity);
-        d->row_sequence[i] = (int32_t)sequences[i];
-        d->positions[i] = (int32_t)lt_decoder_length(d, sequences[i]);
+        lt_decode_sequence *s = &d->sequences[sequences[i]];
+        assert(s->own < d->shape.capacity);
+        s->rope_length = s->shared + s->own + 1;
+        place_row(d, i, sequences[i], s->rope_length - 1, s->rope_length);
+        if (d->history)
+            d->history[sequences[i] * lt_decode_longest(&d->shape) + s->own] = ids[i];
     }
     make_tiles(d, n);
     if (!run_layers(d, ids, n, err))

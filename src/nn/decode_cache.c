@@ -33,7 +33,8 @@ int64_t lt_decoder_prefix(const lt_decoder *d, int64_t i)
 void lt_decoder_attach(lt_decoder *d, int64_t sequence, int64_t prefix)
 {
     assert(sequence < d->shape.sequences && (prefix < 0 || prefix >= d->shape.sequences));
-    d->sequences[sequence] = (lt_decode_sequence){prefix, prefix < 0 ? 0 : d->sequences[prefix].own, 0};
+    d->sequences[sequence] = (lt_decode_sequence){.prefix = prefix, .shared = prefix < 0 ? 0 : d->sequences[prefix].own,
+                                                  .rope_length = prefix < 0 ? 0 : d->sequences[prefix].rope_length};
 }
 
 int64_t lt_decoder_length(const lt_decoder *d, int64_t sequence)
@@ -56,6 +57,9 @@ void lt_decoder_copy(lt_decoder *d, int64_t from, int64_t to)
         memcpy(d->keys[l * d->total + to], d->keys[l * d->total + from], bytes);
         memcpy(d->values[l * d->total + to], d->values[l * d->total + from], bytes);
     }
+    if (d->history && from != to)
+        memcpy(d->history + to * lt_decode_longest(&d->shape), d->history + from * lt_decode_longest(&d->shape),
+               (size_t)d->sequences[from].own * sizeof *d->history);
     d->sequences[to] = d->sequences[from];
 }
 

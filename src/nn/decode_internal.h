@@ -13,6 +13,7 @@ typedef struct lt_decode_sequence {
     int64_t prefix; /* another sequence, or -1 */
     int64_t shared;
     int64_t own; /* tokens in its own cache */
+    int64_t rope_length; /* longrope: the length for which the cached keys were rotated */
 } lt_decode_sequence;
 
 /* Rows index[first .. first+count) that attend together: consecutive tokens of one sequence, or one token each of several
@@ -37,6 +38,9 @@ struct lt_decoder {
     float *hidden;                 /* (chunk,C) */
     int32_t *positions;            /* (chunk) */
     int32_t *row_sequence;         /* (chunk) */
+    int32_t *rope_rows;            /* (chunk) */
+    int32_t *history;              /* longrope: (total, longest) ids of each cache, else NULL */
+    int32_t *replay;               /* (longest) */
     int32_t *index;                /* (chunk) rows in the order of tiles */
     lt_decode_tile *tiles;         /* (chunk) */
     int64_t tile_count;

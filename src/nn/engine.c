@@ -61,10 +61,12 @@ static void index_batch(lt_engine *e, const lt_batch *batch)
     e->run.T = batch->T;
     e->run.sequences = batch->sequences;
     e->run.starts = batch->starts;
-    e->run.positions = e->positions;
+    e->run.rope_rows = e->rope_rows;
     for (int64_t s = 0; s < batch->sequences; s++)
-        for (int32_t t = batch->starts[s]; t < batch->starts[s + 1]; t++)
+        for (int32_t t = batch->starts[s]; t < batch->starts[s + 1]; t++) {
             e->positions[t] = t - batch->starts[s];
+            e->rope_rows[t] = lt_rope_row(&e->run.ropes[0], t - batch->starts[s], batch->starts[s + 1] - batch->starts[s]);
+        }
     int64_t n = 0;
     for (int64_t t = 0; t < batch->T; t++)
         if (batch->targets[t] >= 0) {

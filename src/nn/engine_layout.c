@@ -19,6 +19,7 @@ static void layout_residual(lt_engine *e)
     int64_t T = e->shape.max_T;
     e->run.stream = LT_ARENA_NEW(a, float, T * c->C);
     e->positions = LT_ARENA_NEW(a, int32_t, T);
+    e->rope_rows = LT_ARENA_NEW(a, int32_t, T);
     e->rows = LT_ARENA_NEW(a, int32_t, T);
     e->labels = LT_ARENA_NEW(a, int32_t, T);
     e->has_gradient = LT_ARENA_NEW(a, char, T);

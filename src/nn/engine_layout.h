@@ -18,6 +18,7 @@ struct lt_engine {
     lt_kept *kept; /* (L), malloc'ed: where each layer's activations are */
 
     int32_t *positions; /* (max_T) */
+    int32_t *rope_rows; /* (max_T) of the ropes' tables */
     int32_t *rows;      /* (max_T) row of the i-th target */
     int32_t *labels;    /* (max_T) its id */
     char *has_gradient; /* (max_T) this row of the stream holds a gradient already */

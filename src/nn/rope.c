@@ -86,36 +86,46 @@ static void fill_row(const float *inv_freq, int64_t half, float magnitude, int64
     }
 }
 
+/* Rows first .. first + count - 1 are positions 0 .. count - 1 of a sequence of that length. */
+static void fill_rows(lt_rope_table *table, const lt_rope_config *rope, int64_t first, int64_t count, int64_t sequence_length,
+                      float *inv_freq)
+{
+    const int64_t half = table->half;
+    float magnitude;
+    lt_rope_frequencies(rope, sequence_length, inv_freq, &magnitude);
+#pragma omp parallel for schedule(static) if (count * half > 4096)
+    for (int64_t p = 0; p < count; p++)
+        fill_row(inv_freq, half, magnitude, p, table->cos + (first + p) * half, table->sin + (first + p) * half);
+}
+
 void lt_rope_table_init(lt_rope_table *table, const lt_rope_config *rope, int64_t positions, int64_t sequence_length,
                         lt_arena *arena)
 {
-    const int64_t half = rope->rotary_width / 2;
-    table->positions = positions;
-    table->half = half;
-    table->cos = LT_ARENA_NEW(arena, float, positions *half);
-    table->sin = LT_ARENA_NEW(arena, float, positions *half);
+    const int64_t half = rope->rotary_width / 2, limit = rope->original_max_position;
+    const bool both = rope->kind == LT_ROPE_LONGROPE && sequence_length > limit;
+    const int64_t short_rows = !both ? 0 : positions < limit ? positions : limit;
+    *table = (lt_rope_table){.rows = positions + short_rows, .half = half, .short_first = both ? positions : 0, .short_limit = limit};
+    table->cos = LT_ARENA_NEW(arena, float, table->rows *half);
+    table->sin = LT_ARENA_NEW(arena, float, table->rows *half);
     int64_t mark = lt_arena_mark(arena);
     float *inv_freq = LT_ARENA_NEW(arena, float, half);
     if (arena->base) {
-        float magnitude;
-        lt_rope_frequencies(rope, sequence_length, inv_freq, &magnitude);
-#pragma omp parallel for schedule(static) if (positions * half > 4096)
-        for (int64_t p = 0; p < positions; p++)
-            fill_row(inv_freq, half, magnitude, p, table->cos + p * half, table->sin + p * half);
+        fill_rows(table, rope, 0, positions, sequence_length, inv_freq);
+        fill_rows(table, rope, positions, short_rows, short_rows, inv_freq);
     }
     lt_arena_release(arena, mark);
 }
 
-void lt_rope_apply(const lt_rope_table *table, float *qkv, int64_t stride, const int32_t *positions, int64_t heads,
-                   int64_t D, int64_t T, int direction)
+void lt_rope_apply(const lt_rope_table *table, float *qkv, int64_t stride, const int32_t *rows, int64_t heads, int64_t D,
+                   int64_t T, int direction)
 {
     const lt_kernels *kernels = lt_kernels_get();
     const int64_t half = table->half;
     assert(2 * half <= D && (direction == 1 || direction == -1));
 #pragma omp parallel for schedule(static) if (T * heads * half > 8192)
     for (int64_t t = 0; t < T; t++) {
-        assert(positions[t] >= 0 && positions[t] < table->positions);
-        const float *cos_row = table->cos + positions[t] * half, *sin_row = table->sin + positions[t] * half;
+        assert(rows[t] >= 0 && rows[t] < table->rows);
+        const float *cos_row = table->cos + rows[t] * half, *sin_row = table->sin + rows[t] * half;
         for (int64_t h = 0; h < heads; h++)
             kernels->rope(qkv + t * stride + h * D, cos_row, sin_row, (float)direction, half);
     }

@@ -167,3 +167,21 @@ EachSetTest(rope, backward_matches_finite_differences)
     gradcheck_elements(loss, &c, x, 3 * 2 * D, dx, 1e-2, 1e-3, 1);
     lt_arena_free(&arena);
 }
+
+Test(rope, longrope_has_rows_for_short_and_for_long_sequences)
+{
+    static float shorts[2] = {1, 2}, longs[2] = {3, 5};
+    lt_rope_config rope = {.kind = LT_ROPE_LONGROPE, .rotary_width = 4, .theta = 100, .factor = 4, .original_max_position = 8,
+                           .attention_factor = 1, .short_factor = shorts, .long_factor = longs};
+    lt_rope_table both, small;
+    lt_arena arena;
+    cr_assert(lt_arena_init(&arena, 1 << 16, NULL));
+    lt_rope_table_init(&both, &rope, 20, 20, &arena);
+    lt_rope_table_init(&small, &rope, 8, 8, &arena);
+    cr_assert(both.rows == 28 && small.rows == 8 && lt_rope_row(&small, 5, 6) == 5);
+    cr_assert(lt_rope_row(&both, 5, 20) == 5 && lt_rope_row(&both, 5, 9) == 5 && lt_rope_row(&both, 5, 8) == 25);
+    cr_assert_float_eq(both.sin[5 * 2], sin(5.0 / 3), 1e-6);
+    cr_assert_float_eq(both.sin[25 * 2 + 1], sin(5.0 / 2 / 10), 1e-6);
+    cr_assert_eq(both.sin[25 * 2 + 1], small.sin[5 * 2 + 1]);
+    lt_arena_free(&arena);
+}
