@@ -32,7 +32,7 @@ endif
 # Only now is there a compiler to ask, on a machine that had none.
 ARCH     := $(shell $(CC) -dumpmachine | cut -d- -f1)
 
-WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla $(if $(WERROR),-Werror)
+WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Wno-missing-field-initializers $(if $(WERROR),-Werror)
 CPPFLAGS += -Isrc -I. -I$(BUILD)/gen -D_GNU_SOURCE -DLT_VERSION='"$(VERSION)"' $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 CFLAGS   += -std=gnu11 $(OPT) $(WARN) -fopenmp -fno-math-errno -fno-strict-aliasing $(SANITIZERS)
 LDFLAGS  += -fopenmp $(SANITIZE)

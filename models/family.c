@@ -246,9 +246,15 @@ static bool read_norm(lt_family_reader *reader)
 static bool refuse_unknown_mechanisms(lt_family_reader *reader)
 {
     lt_json at;
-    if (lt_json_member(&reader->top, "quantization_config", &at))
-        return lt_json_error(&at, reader->err, LT_ERR_UNSUPPORTED,
-                             "weights quantised in this way are not read; use the unquantised model, or a GGUF file");
+    if (lt_json_member(&reader->top, "quantization_config", &at)) {
+        const char *method = "unnamed";
+        if (!lt_json_object(&at, reader->err) || !lt_json_get_string(&at, "quant_method", &method, reader->err))
+            return false;
+        if (strcmp(method, "bitsandbytes") != 0) /* whose tensors say themselves what they are */
+            return lt_json_error(&at, reader->err, LT_ERR_UNSUPPORTED,
+                                 "weights quantised with '%s' are not read; use bitsandbytes (nf4, int8), the unquantised model, "
+                                 "or a GGUF file", method);
+    }
     static const char *const flags[] = {"use_bidirectional_attention", "add_cross_attention", "is_encoder_decoder"};
     const char *positions = "absolute";
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)

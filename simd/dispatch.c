@@ -61,7 +61,7 @@ static const kernel_set sets[] = {
      false,
      {&lt_gemm_f32_avx512, &lt_gemm_bf16_avx512},
      {&lt_panel_f32_avx512, &lt_panel_bf16_avx512}},
-    {"avx512bf16", has_avx512bf16, NULL, true, {NULL, &lt_gemm_bf16_avx512bf16}, {NULL, &lt_panel_bf16_avx512bf16}},
+    {"avx512bf16", has_avx512bf16, lt_avx512bf16_overlay, true, {NULL, &lt_gemm_bf16_avx512bf16}, {NULL, &lt_panel_bf16_avx512bf16}},
 #endif
 };
 

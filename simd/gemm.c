@@ -26,6 +26,8 @@ enum {
     K_GRAIN = 32,           /* elements: at least a line of every set, and the blocks of quantised types stay whole */
     PACK_COST_ROWS = 6,     /* packing a block of B costs about as much as multiplying it by so many rows */
     MOST_AHEAD = 8,         /* lines asked for in a step: more than memory delivers meanwhile */
+    DECODED_BYTES = 512,    /* of a row of a quantised B that are decoded at a time: a panel's worth of rows stays in L1 */
+    DECODED_ROWS = 16,      /* the same where columns run along a row: words of K, a multiple of LT_GEMM_WORD_STEP */
     SERIAL_LIMIT = 1 << 17, /* multiply-adds below which waking the other threads costs more than it brings */
 };
 
@@ -35,6 +37,7 @@ typedef struct range {
 
 /* Everything that is decided before the first multiplication. */
 typedef struct product {
+    const lt_kernels *set;
     const lt_gemm_kernel *kernel;
     const lt_gemm_call *call;
     int64_t block_elements;           /* of K in a block */
@@ -105,14 +108,32 @@ static int64_t block_b_bytes(const lt_gemm_kernel *kernel)
     return (int64_t)kernel->block_words * kernel->block_vectors * kernel->lanes * 4;
 }
 
-static int64_t thread_bytes(const lt_gemm_kernel *kernel)
+static int64_t larger(int64_t a, int64_t b)
 {
-    return block_b_bytes(kernel) + (int64_t)GROUP_ROWS * kernel->block_words * 4;
+    return a > b ? a : b;
 }
 
-static product make_product(const lt_gemm_kernel *kernel, const lt_gemm_call *call)
+/* The most that is decoded at a time: for a panel of rows, for rows of a block of columns, for a vector of few rows. */
+static int64_t decoded_bytes(const lt_gemm_kernel *kernel)
 {
-    product p = {.kernel = kernel, .call = call, .packed_a = call->packed_a};
+    int64_t panel = (int64_t)kernel->vectors * kernel->lanes * DECODED_BYTES;
+    int64_t block = (int64_t)DECODED_ROWS * kernel->block_vectors * kernel->lanes * 4;
+    return larger(larger(panel, block), (int64_t)kernel->lanes * kernel->block_words * 4);
+}
+
+static int64_t own_a_bytes(const lt_gemm_kernel *kernel)
+{
+    return (int64_t)GROUP_ROWS * kernel->block_words * 4;
+}
+
+static int64_t thread_bytes(const lt_gemm_kernel *kernel)
+{
+    return block_b_bytes(kernel) + own_a_bytes(kernel) + decoded_bytes(kernel);
+}
+
+static product make_product(const lt_kernels *set, const lt_gemm_kernel *kernel, const lt_gemm_call *call)
+{
+    product p = {.set = set, .kernel = kernel, .call = call, .packed_a = call->packed_a};
     p.block_elements = block_words(kernel, call->K) * kernel->word_elements;
     p.panel_rows = panel_rows(kernel, call->M);
     p.row_panels = divide_up(call->M, p.panel_rows);
@@ -151,8 +172,61 @@ static void pack_a(const product *p, range k, range panels, char *packed)
     pack(a, m0, m1 - m0, k.begin, k.end - k.begin, p->panel_rows, packed);
 }
 
-static void pack_b(const product *p, range k, range columns, char *packed)
+/* A rectangle of a quantised B in the type that the compute type takes. */
+static lt_matrix decode(const product *p, range rows, range columns, char *scratch)
 {
+    const bool bf16 = p->call->compute == LT_COMPUTE_BF16;
+    lt_matrix out = {.data = scratch,
+                     .dtype = bf16 ? LT_DTYPE_BF16 : LT_DTYPE_F32,
+                     .rows = rows.end - rows.begin,
+                     .cols = columns.end - columns.begin,
+                     .row_stride = columns.end - columns.begin};
+    for (int64_t row = rows.begin; row < rows.end; row++, scratch += lt_dtype_bytes(out.dtype, out.cols))
+        if (bf16)
+            p->set->decode_bf16(p->call->b, row, columns.begin, out.cols, (uint16_t *)(void *)scratch);
+        else
+            p->set->decode_f32(p->call->b, row, columns.begin, out.cols, (float *)(void *)scratch);
+    return out;
+}
+
+/* pack_b for a quantised B stored (N,K): a panel's rows, some of K at a time. */
+static void pack_b_rows(const product *p, range k, range columns, char *packed, char *scratch)
+{
+    const int word_elements = p->kernel->word_elements;
+    const int64_t lanes = p->kernel->lanes, vectors = divide_up(columns.end - columns.begin, lanes);
+    const int64_t step = DECODED_BYTES / 4 * word_elements;
+    for (int64_t v = 0, width; v < vectors; v += width) {
+        width = panel_vectors(p->kernel, vectors - v);
+        range rows = {columns.begin + v * lanes, smaller(columns.begin + (v + width) * lanes, columns.end)};
+        char *panel = packed + v * lanes * row_bytes(p, k);
+        for (int64_t at = k.begin; at < k.end; at += step, panel += DECODED_BYTES * width * lanes) {
+            lt_matrix b = decode(p, rows, (range){at, smaller(at + step, k.end)}, scratch);
+            p->kernel->packers[b.dtype].b[true](&b, 0, b.rows, 0, b.cols, panel);
+        }
+    }
+}
+
+/* pack_b for a quantised B stored (K,N): some rows at a time, all columns. */
+static void pack_b_columns(const product *p, range k, range columns, char *packed, char *scratch)
+{
+    const int64_t lanes = p->kernel->lanes, vectors = divide_up(columns.end - columns.begin, lanes);
+    for (int64_t at = k.begin; at < k.end; at += DECODED_ROWS) {
+        lt_matrix b = decode(p, (range){at, smaller(at + DECODED_ROWS, k.end)}, columns, scratch);
+        for (int64_t v = 0, width; v < vectors; v += width) {
+            width = panel_vectors(p->kernel, vectors - v);
+            char *panel = packed + v * lanes * row_bytes(p, k);
+            panel += (at - k.begin) / p->kernel->word_elements * width * lanes * 4;
+            p->kernel->packers[b.dtype].b[false](&b, v * lanes, smaller(width * lanes, b.cols - v * lanes), 0, b.rows, panel);
+        }
+    }
+}
+
+static void pack_b(const product *p, range k, range columns, char *packed, char *scratch)
+{
+    if (lt_quant_is(p->call->b->dtype)) {
+        (p->call->transpose_b ? pack_b_rows : pack_b_columns)(p, k, columns, packed, scratch);
+        return;
+    }
     const lt_matrix *b = p->call->b;
     lt_gemm_pack_columns pack = p->kernel->packers[b->dtype].b[p->call->transpose_b];
     assert(pack);
@@ -247,8 +321,9 @@ static void run_task(const product *p, int64_t task, int64_t next_task, char *sc
     for (int64_t i = 0; i < k_blocks(p); i++) {
         range k = k_block(p, i);
         lt_gemm_ahead ahead = next_block(p, task, next_task, i, tiles * (row_bytes(p, k) / (4 * LT_GEMM_WORD_STEP)));
-        pack_b(p, k, columns, scratch);
-        multiply_block(p, k, panels, columns, scratch, scratch + block_b_bytes(p->kernel), &ahead);
+        char *own_a = scratch + block_b_bytes(p->kernel);
+        pack_b(p, k, columns, scratch, own_a + own_a_bytes(p->kernel));
+        multiply_block(p, k, panels, columns, scratch, own_a, &ahead);
     }
 }
 
@@ -323,16 +398,38 @@ static void run_parallel(product *p, int threads, char *packed)
     }
 }
 
+/* Few rows of A by columns [n0, n1) of C from a quantised B: a vector of its rows, a block of K, is decoded and used. */
+static void few_rows_decoded(const product *p, const char *packed, int64_t n0, int64_t n1, char *scratch)
+{
+    const int64_t lanes = p->kernel->lanes;
+    for (int64_t n = n0; n < n1; n += lanes)
+        for (int64_t i = 0; i < k_blocks(p); i++) {
+            range k = k_block(p, i), rows = {n, smaller(n + lanes, n1)};
+            lt_matrix b = decode(p, rows, k, scratch);
+            lt_gemm_call part = *p->call;
+            part.b = &b;
+            part.K = b.cols;
+            part.c += n;
+            part.beta = i ? 1 : part.beta;
+            part.bias = part.bias && i == 0 ? part.bias + n : NULL;
+            p->kernel->packers[b.dtype].few_rows(&part, packed + block_offset(p, k), p->kernel->block_words, 0, b.rows);
+        }
+}
+
 /* Decoding: B is read in place. A is so small that one thread packs it. */
 static bool run_few_rows(product *p, int threads)
 {
     const lt_gemm_call *call = p->call;
-    lt_gemm_few_rows few_rows = p->kernel->packers[call->b->dtype].few_rows;
+    const bool quantised = lt_quant_is(call->b->dtype);
+    lt_dtype dtype = !quantised ? call->b->dtype : call->compute == LT_COMPUTE_BF16 ? LT_DTYPE_BF16 : LT_DTYPE_F32;
+    lt_gemm_few_rows few_rows = p->kernel->packers[dtype].few_rows;
     if (call->M > p->kernel->rows || !call->transpose_b || !few_rows)
         return false;
     const char *packed = call->packed_a;
+    char *thread_scratch = call->scratch;
     if (!packed) {
         packed = call->scratch;
+        thread_scratch += packed_bytes(p->kernel, call->M, call->K);
         for (int64_t i = 0; i < k_blocks(p); i++)
             pack_all(p, i, 1, call->scratch);
     }
@@ -341,7 +438,10 @@ static bool run_few_rows(product *p, int threads)
     for (int64_t i = 0; i < shares; i++) {
         range columns = share(units, i, shares);
         int64_t n0 = columns.begin * p->kernel->lanes, n1 = smaller(columns.end * p->kernel->lanes, call->N);
-        few_rows(call, packed, block_words(p->kernel, call->K), n0, n1);
+        if (quantised)
+            few_rows_decoded(p, packed, n0, n1, thread_scratch + omp_get_thread_num() * thread_bytes(p->kernel));
+        else
+            few_rows(call, packed, block_words(p->kernel, call->K), n0, n1);
     }
     return true;
 }
@@ -356,9 +456,9 @@ static void scale_only(const lt_gemm_call *call)
         }
 }
 
-static void run(const lt_gemm_kernel *kernel, const lt_gemm_call *call)
+static void run(const lt_kernels *set, const lt_gemm_kernel *kernel, const lt_gemm_call *call)
 {
-    product p = make_product(kernel, call);
+    product p = make_product(set, kernel, call);
     bool serial = call->serial || (double)call->M * (double)call->N * (double)call->K < SERIAL_LIMIT;
     int threads = serial ? 1 : lt_threads_count();
     if (run_few_rows(&p, threads))
@@ -399,7 +499,7 @@ void lt_gemm_with(const lt_kernels *set, const lt_gemm_call *call)
     if (call->K == 0)
         scale_only(call);
     else if (kernel)
-        run(kernel, call);
+        run(set, kernel, call);
     else
         run_ref(call);
 }
@@ -427,7 +527,7 @@ void lt_gemm_pack_a_with(const lt_kernels *set, lt_compute compute, const lt_mat
         return;
     }
     lt_gemm_call call = {.M = M, .K = K, .compute = compute, .a = a, .transpose_a = transpose_a};
-    product p = make_product(kernel, &call);
+    product p = make_product(set, kernel, &call);
     int64_t items = pack_items(&p), count = k_blocks(&p) * items;
 #pragma omp parallel for schedule(dynamic) if (!serial && M * K >= SERIAL_LIMIT)
     for (int64_t i = 0; i < count; i++)

@@ -7,7 +7,7 @@
  *     data        dx (T,K) += dy (T,N) · w          A = dy, B = w
  *     weight      dw (N,K) += dyᵀ      · x          A = dy transposed, B = x
  *
- * B is never converted whole: panels are converted (bf16, f16, f32; quantised types later) while they are packed into
+ * B is never converted whole: panels are converted (bf16, f16, f32 and every quantised type) while they are packed into
  * per-thread scratch that stays in cache, so a streamed matrix is read once and never exists twice. A is converted and
  * packed once, and can be kept packed for several products (q, k, v share x; so do gate and up).
  *
@@ -24,16 +24,9 @@
 
 #include "core/dtype.h"
 #include "simd/kernels.h"
+#include "simd/quant.h"
 
 typedef enum lt_compute { LT_COMPUTE_F32, LT_COMPUTE_BF16 } lt_compute;
-
-/* A matrix somewhere in memory, borrowed. Any alignment, down to a single byte (safetensors promise none). */
-typedef struct lt_matrix {
-    const void *data;
-    lt_dtype dtype; /* F32, F16 or BF16; later the quantised types, as B only */
-    int64_t rows, cols;
-    int64_t row_stride; /* elements from one row to the next, ≥ cols */
-} lt_matrix;
 
 typedef struct lt_gemm_call {
     int64_t M, N, K;
@@ -69,7 +62,7 @@ double lt_gemm_peak(lt_compute compute, double seconds);
 /* Convenience for a contiguous f32 matrix. */
 static inline lt_matrix lt_matrix_f32(const float *data, int64_t rows, int64_t cols)
 {
-    return (lt_matrix){data, LT_DTYPE_F32, rows, cols, cols};
+    return (lt_matrix){.data = data, .dtype = LT_DTYPE_F32, .rows = rows, .cols = cols, .row_stride = cols};
 }
 
 #endif

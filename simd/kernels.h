@@ -33,6 +33,7 @@ typedef struct lt_adamw_step {
 } lt_adamw_step;
 
 struct lt_panel_kernels;
+struct lt_matrix;
 
 typedef struct lt_kernels {
     const char *name;   /* "ref", "avx2", … */
@@ -76,6 +77,11 @@ typedef struct lt_kernels {
      * comes back as NaN. */
     void (*quantize_q8)(const float *in, int8_t *codes, uint16_t *scales_bf16, int64_t n);
     void (*dequantize_q8)(const int8_t *codes, const uint16_t *scales_bf16, float *out, int64_t n);
+
+    /* Columns [col, col + n) of a row of a stored matrix (simd/quant.h), of any type and alignment. As bf16 the f32 values
+     * are rounded to nearest even. */
+    void (*decode_f32)(const struct lt_matrix *matrix, int64_t row, int64_t col, int64_t n, float *out);
+    void (*decode_bf16)(const struct lt_matrix *matrix, int64_t row, int64_t col, int64_t n, uint16_t *out);
 
     /* AdamW with decoupled decay, as torch.optim.AdamW: p -= lr wd p; m = b1 m + (1-b1) g; v = b2 v + (1-b2) g²;
      * p -= lr (m / bias_correction1) / (sqrt(v / bias_correction2) + eps), g = gradient · gradient_scale. */

@@ -12,6 +12,7 @@
 void lt_ref_overlay(lt_kernels *table);
 void lt_avx2_overlay(lt_kernels *table);
 void lt_avx512_overlay(lt_kernels *table);
+void lt_avx512bf16_overlay(lt_kernels *table);
 
 /* The definition of lt_gemm in plain C, for a call that gives A as a matrix; needs no scratch. Packed, an A is (M,K)
  * f32. */

@@ -31,6 +31,9 @@ void lt_avx2_rope(float *x, const float *cos, const float *sin, float direction,
 void lt_avx2_quantize_q8(const float *in, int8_t *codes, uint16_t *scales_bf16, int64_t n);
 void lt_avx2_dequantize_q8(const int8_t *codes, const uint16_t *scales_bf16, float *out, int64_t n);
 
+void lt_avx2_decode_f32(const struct lt_matrix *m, int64_t row, int64_t col, int64_t n, float *out);
+void lt_avx2_decode_bf16(const struct lt_matrix *m, int64_t row, int64_t col, int64_t n, uint16_t *out);
+
 void lt_avx2_adamw(float *param, float *m, float *v, const float *gradient, const lt_adamw_step *step, int64_t n);
 
 /* The next 8 floats of a row of which `left` (> 0) remain; zeros for those that do not. */

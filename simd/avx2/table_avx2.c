@@ -24,6 +24,8 @@ void lt_avx2_overlay(lt_kernels *table)
         .rope = lt_avx2_rope,
         .quantize_q8 = lt_avx2_quantize_q8,
         .dequantize_q8 = lt_avx2_dequantize_q8,
+        .decode_f32 = lt_avx2_decode_f32,
+        .decode_bf16 = lt_avx2_decode_bf16,
         .adamw = lt_avx2_adamw,
     };
 }

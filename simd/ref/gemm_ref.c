@@ -1,5 +1,6 @@
 /* The definition of lt_gemm. A block of op(B) is converted to f32 and every element of C is summed over k from 0 up, in
  * f32. Rows of C are shared out among the threads. */
+#include "simd/ref/ref.h"
 #include "simd/sets.h"
 
 #include <assert.h>
@@ -30,9 +31,28 @@ typedef struct block {
     float sum[BLOCK_M][BLOCK_N];
 } block;
 
+/* A block of op(B) of a quantised type: pieces of its rows are decoded. */
+static void decode(const lt_gemm_call *call, block *blk, int64_t k0, int64_t kn)
+{
+    float row[BLOCK_N];
+    const int64_t count = call->transpose_b ? blk->nn : kn, length = call->transpose_b ? kn : blk->nn;
+    for (int64_t i = 0; i < count; i++) {
+        if (call->transpose_b)
+            lt_ref_decode_f32(call->b, blk->n0 + i, k0, length, row);
+        else
+            lt_ref_decode_f32(call->b, k0 + i, blk->n0, length, row);
+        for (int64_t j = 0; j < length; j++) {
+            float *to = call->transpose_b ? &blk->b[j][i] : &blk->b[i][j];
+            *to = call->compute == LT_COMPUTE_BF16 ? lt_bf16_to_f32(lt_f32_to_bf16(row[j])) : row[j];
+        }
+    }
+}
+
 static void multiply(const lt_gemm_call *call, block *blk, int64_t k0, int64_t kn)
 {
-    for (int64_t k = 0; k < kn; k++)
+    if (lt_quant_is(call->b->dtype))
+        decode(call, blk, k0, kn);
+    for (int64_t k = 0; k < kn && !lt_quant_is(call->b->dtype); k++)
         for (int64_t n = 0; n < blk->nn; n++)
             blk->b[k][n] = element(call->b, call->transpose_b, call->compute, k0 + k, blk->n0 + n);
     for (int64_t m = 0; m < blk->mn; m++)

@@ -4,6 +4,7 @@
 #define LT_SIMD_REF_H
 
 #include "simd/kernels.h"
+#include "simd/quant.h"
 
 void lt_ref_f32_to_bf16(const float *in, uint16_t *out, int64_t n);
 void lt_ref_bf16_to_f32(const uint16_t *in, float *out, int64_t n);
@@ -30,6 +31,9 @@ void lt_ref_rope(float *x, const float *cos, const float *sin, float direction, 
 
 void lt_ref_quantize_q8(const float *in, int8_t *codes, uint16_t *scales_bf16, int64_t n);
 void lt_ref_dequantize_q8(const int8_t *codes, const uint16_t *scales_bf16, float *out, int64_t n);
+
+void lt_ref_decode_f32(const lt_matrix *m, int64_t row, int64_t col, int64_t n, float *out);
+void lt_ref_decode_bf16(const lt_matrix *m, int64_t row, int64_t col, int64_t n, uint16_t *out);
 
 void lt_ref_adamw(float *param, float *m, float *v, const float *gradient, const lt_adamw_step *step, int64_t n);
 

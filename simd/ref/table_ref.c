@@ -24,6 +24,8 @@ void lt_ref_overlay(lt_kernels *table)
         .rope = lt_ref_rope,
         .quantize_q8 = lt_ref_quantize_q8,
         .dequantize_q8 = lt_ref_dequantize_q8,
+        .decode_f32 = lt_ref_decode_f32,
+        .decode_bf16 = lt_ref_decode_bf16,
         .adamw = lt_ref_adamw,
     };
 }

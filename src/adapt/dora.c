@@ -4,18 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void row_to_f32(const lt_matrix *w, int64_t row, float *out)
-{
-    const lt_kernels *k = lt_kernels_get();
-    const char *data = (const char *)w->data + lt_dtype_bytes(w->dtype, row * w->row_stride);
-    if (w->dtype == LT_DTYPE_BF16)
-        k->bf16_to_f32((const uint16_t *)data, out, w->cols);
-    else if (w->dtype == LT_DTYPE_F16)
-        k->f16_to_f32((const uint16_t *)data, out, w->cols);
-    else
-        memcpy(out, data, (size_t)w->cols * sizeof *out);
-}
-
 /* Σ over row n of (w + s B A)², w as (N,K): rows of a slab in parallel. */
 static void norms_by_row(const lt_dora *dora, const lt_linear *linear, float *norm)
 {
@@ -30,7 +18,7 @@ static void norms_by_row(const lt_dora *dora, const lt_linear *linear, float *no
 #pragma omp for schedule(static)
             for (int64_t i = 0; i < w.rows; i++) {
                 int64_t n = lt_weight_row(&linear->weight, first + i);
-                row_to_f32(&w, i, v);
+                k->decode_f32(&w, i, 0, w.cols, v);
                 for (int64_t r = 0; r < l->R; r++)
                     k->axpy(v, l->scale * l->b[n * l->R + r], l->a + r * linear->K, linear->K);
                 norm[n] = (float)sqrt(k->sum_squares(v, linear->K));
@@ -52,7 +40,7 @@ static void norms_by_column(const lt_dora *dora, const lt_linear *linear, float 
         int64_t first;
         lt_matrix w = lt_weights_use(&linear->weight, s, &first);
         for (int64_t i = 0; i < w.rows; i++) {
-            row_to_f32(&w, i, v);
+            k->decode_f32(&w, i, 0, w.cols, v);
             for (int64_t r = 0; r < R; r++) {
                 for (int64_t n = 0; n < N; n++)
                     column[n] = l->b[n * R + r];

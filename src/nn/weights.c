@@ -10,6 +10,7 @@
 
 #include "core/file.h"
 #include "nn/sigbus.h"
+#include "nn/weights_quant.h"
 
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22 /* Linux 5.14; older kernels say EINVAL and pages come in on demand */
@@ -18,16 +19,23 @@
 /* The life of a slab. Only WANTED and LOADING belong to the prefetch thread. */
 typedef enum { SLAB_OUT, SLAB_WANTED, SLAB_LOADING, SLAB_IN } slab_state;
 
-typedef struct slab {
+/* Bytes of a mapped file. */
+typedef struct span {
     char *data;
     int64_t bytes;
-    char *map, *map_end; /* of the file it lies in */
+    char *map, *map_end; /* of the file they lie in */
+} span;
+
+typedef struct slab {
+    span spans[2]; /* rows of a matrix; of a quantised one also their scales, when they lie elsewhere */
+    int64_t bytes; /* of both */
     slab_state state;
     int older, newer; /* neighbours in the order of arrival, -1 at the ends */
 } slab;
 
 typedef struct used_tensor {
     lt_matrix matrix;
+    lt_weights_quant *quant; /* owned; NULL: the matrix is all there is */
     int shard;
     int first_slab, slabs;
     int64_t slab_rows;
@@ -61,8 +69,11 @@ static int64_t matrix_bytes(const lt_matrix *m, int64_t rows)
 /* Whole pages of [data, data + bytes), widened outward. */
 static void advise(const slab *s, int advice)
 {
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = (uintptr_t)s->data & ~(page - 1);
-    madvise((void *)begin, (uintptr_t)s->data + (uintptr_t)s->bytes - begin, advice);
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    for (int i = 0; i < 2 && s->spans[i].bytes; i++) {
+        uintptr_t data = (uintptr_t)s->spans[i].data, begin = data & ~(page - 1);
+        madvise((void *)begin, data + (uintptr_t)s->spans[i].bytes - begin, advice);
+    }
 }
 
 /* Takes a slab's pages out of resident memory, and those around it that came in with it: a fault maps the whole aligned
@@ -71,11 +82,14 @@ static void advise(const slab *s, int advice)
 static void drop(const slab *s)
 {
     const uintptr_t FAULT_AROUND = 64 << 10; /* the kernel's default */
-    uintptr_t begin = (uintptr_t)s->data & ~(FAULT_AROUND - 1);
-    uintptr_t end = ((uintptr_t)s->data + (uintptr_t)s->bytes + FAULT_AROUND - 1) & ~(FAULT_AROUND - 1);
-    begin = begin < (uintptr_t)s->map ? (uintptr_t)s->map : begin; /* never beyond the file: memory of others is there */
-    end = end > (uintptr_t)s->map_end ? (uintptr_t)s->map_end : end;
-    madvise((void *)begin, end - begin, MADV_DONTNEED);
+    for (int i = 0; i < 2 && s->spans[i].bytes; i++) {
+        const span *part = &s->spans[i];
+        uintptr_t begin = (uintptr_t)part->data & ~(FAULT_AROUND - 1);
+        uintptr_t end = ((uintptr_t)part->data + (uintptr_t)part->bytes + FAULT_AROUND - 1) & ~(FAULT_AROUND - 1);
+        begin = begin < (uintptr_t)part->map ? (uintptr_t)part->map : begin; /* never beyond the file: memory of others is there */
+        end = end > (uintptr_t)part->map_end ? (uintptr_t)part->map_end : end;
+        madvise((void *)begin, end - begin, MADV_DONTNEED);
+    }
 }
 
 static void unlink_slab(lt_weights *w, int i)
@@ -210,6 +224,8 @@ void lt_weights_close(lt_weights *w)
     pthread_mutex_destroy(&w->lock);
     pthread_cond_destroy(&w->wanted);
     pthread_cond_destroy(&w->loaded);
+    for (int i = 0; i < w->tensor_count; i++)
+        lt_weights_quant_close(w->tensors[i].quant);
     free(w->maps);
     free(w->tensors);
     free(w->slabs);
@@ -269,6 +285,13 @@ static bool check_shape(const lt_weights *w, const lt_tensor_info *info, int64_t
                         lt_safetensors_shard_path(w->set, info->shard), info->name, (long long)rows, (long long)cols, found);
 }
 
+static bool is_readable(lt_dtype dtype, int64_t cols)
+{
+    int64_t bytes;
+    return dtype == LT_DTYPE_F32 || dtype == LT_DTYPE_F16 || dtype == LT_DTYPE_BF16 ||
+           (lt_dtype_is_block(dtype) && lt_dtype_row_bytes(dtype, cols, &bytes));
+}
+
 static const lt_tensor_info *find_checked(const lt_weights *w, const char *name, int64_t rows, int64_t cols, lt_error *err)
 {
     const lt_tensor_info *info = lt_weights_info(w, name);
@@ -276,14 +299,28 @@ static const lt_tensor_info *find_checked(const lt_weights *w, const char *name,
         lt_error_set(err, LT_ERR_FORMAT, "%s: tensor '%s' is missing", lt_safetensors_shard_path(w->set, 0), name);
         return NULL;
     }
+    if (rows > 1 && lt_weights_quant_is(w->set, info)) /* what belongs to it is checked when it is opened */
+        return info->dtype == LT_DTYPE_U8 || check_shape(w, info, rows, cols, err) ? info : NULL;
     if (!check_shape(w, info, rows, cols, err))
         return NULL;
-    if (info->dtype != LT_DTYPE_F32 && info->dtype != LT_DTYPE_F16 && info->dtype != LT_DTYPE_BF16) {
-        lt_error_set(err, LT_ERR_UNSUPPORTED, "%s: tensor '%s': expected F32, F16 or BF16, found %s",
+    if (!is_readable(info->dtype, cols)) {
+        lt_error_set(err, LT_ERR_UNSUPPORTED, "%s: tensor '%s': expected F32, F16, BF16 or a quantised type, found %s",
                      lt_safetensors_shard_path(w->set, info->shard), name, lt_dtype_get(info->dtype)->name);
         return NULL;
     }
     return info;
+}
+
+/* Values per block stay in the mapping. */
+static void plug_scales(const lt_weights *w, lt_weights_quant *quant)
+{
+    if (!quant->blocks)
+        return;
+    const char *data = w->maps[quant->blocks->shard] + quant->blocks->offset;
+    if (quant->blocks->dtype == LT_DTYPE_U8)
+        quant->scales.codes = (const uint8_t *)data;
+    else
+        quant->scales.absmax = data;
 }
 
 bool lt_weights_find(lt_weights *w, const char *name, int64_t rows, int64_t cols, lt_weight *weight, lt_error *err)
@@ -299,8 +336,16 @@ bool lt_weights_find(lt_weights *w, const char *name, int64_t rows, int64_t cols
         w->tensors = grown;
         w->tensor_capacity = capacity;
     }
-    lt_matrix matrix = {w->maps[info->shard] + info->offset, info->dtype, rows, cols, cols};
-    w->tensors[w->tensor_count] = (used_tensor){.matrix = matrix, .shard = info->shard, .slab_rows = rows};
+    lt_matrix matrix = {.data = w->maps[info->shard] + info->offset, .dtype = info->dtype, .rows = rows, .cols = cols, .row_stride = cols};
+    lt_weights_quant *quant = NULL;
+    if (lt_weights_quant_is(w->set, info)) {
+        if (!lt_weights_quant_open(w->set, info, rows, cols, &quant, err))
+            return false;
+        plug_scales(w, quant);
+        matrix.dtype = quant->dtype;
+        matrix.scales = &quant->scales;
+    }
+    w->tensors[w->tensor_count] = (used_tensor){.matrix = matrix, .quant = quant, .shard = info->shard, .slab_rows = rows};
     *weight = (lt_weight){.matrix = matrix, .owner = w, .info = info, .index = w->tensor_count++};
     if (info->view == LT_VIEW_PAIRED_ROWS)
         weight->paired_rows = info->head_rows;
@@ -311,6 +356,12 @@ bool lt_weights_read_vector(lt_weights *w, const char *name, int64_t n, float *o
 {
     const lt_tensor_info *info = find_checked(w, name, 1, n, err);
     return info && lt_safetensors_read_f32(w->set, info, out, err);
+}
+
+static span make_span(const lt_weights *w, int shard, char *data, int64_t bytes)
+{
+    char *map = w->maps[shard];
+    return (span){data, bytes, map, map + lt_safetensors_shard_bytes(w->set, shard)};
 }
 
 void lt_weights_set_window(lt_weights *w, int64_t window_bytes)
@@ -342,11 +393,14 @@ void lt_weights_set_window(lt_weights *w, int64_t window_bytes)
         const used_tensor *t = &w->tensors[i];
         for (int s = 0; s < t->slabs; s++) {
             int64_t row = s * t->slab_rows, rows = t->matrix.rows - row < t->slab_rows ? t->matrix.rows - row : t->slab_rows;
-            char *map = w->maps[t->shard];
-            w->slabs[t->first_slab + s] = (slab){.data = (char *)t->matrix.data + matrix_bytes(&t->matrix, row),
-                                                 .bytes = matrix_bytes(&t->matrix, rows),
-                                                 .map = map,
-                                                 .map_end = map + lt_safetensors_shard_bytes(w->set, t->shard)};
+            slab *it = &w->slabs[t->first_slab + s];
+            it->spans[0] = make_span(w, t->shard, (char *)t->matrix.data + matrix_bytes(&t->matrix, row), matrix_bytes(&t->matrix, rows));
+            if (t->quant && t->quant->blocks) {
+                const lt_tensor_info *blocks = t->quant->blocks;
+                int64_t offset, bytes = lt_weights_quant_span(t->quant, t->matrix.cols, row, rows, &offset);
+                it->spans[1] = make_span(w, blocks->shard, w->maps[blocks->shard] + blocks->offset + offset, bytes);
+            }
+            it->bytes = it->spans[0].bytes + it->spans[1].bytes;
         }
     }
 }
@@ -392,7 +446,11 @@ lt_matrix lt_weights_use(const lt_weight *weight, int s, int64_t *first_row)
     int64_t row = s * t->slab_rows, rows = t->matrix.rows - row < t->slab_rows ? t->matrix.rows - row : t->slab_rows;
     if (first_row)
         *first_row = row;
-    return (lt_matrix){it->data, t->matrix.dtype, rows, t->matrix.cols, t->matrix.cols};
+    lt_matrix matrix = t->matrix;
+    matrix.data = it->spans[0].data;
+    matrix.rows = rows;
+    matrix.first_row = row;
+    return matrix;
 }
 
 void lt_weights_prefetch(const lt_weight *weight)
@@ -430,31 +488,27 @@ void lt_weights_prefetch(const lt_weight *weight)
 
 bool lt_weights_read_row(const lt_weight *weight, int64_t row, float *out, lt_error *err)
 {
-    const lt_matrix *m = &weight->matrix;
-    int64_t bytes = matrix_bytes(m, 1);
+    lt_matrix m = weight->matrix;
+    const lt_kernels *k = lt_kernels_get();
+    if (!weight->owner) {
+        k->decode_f32(&m, row, 0, m.cols, out);
+        return true;
+    }
+    int64_t offset = matrix_bytes(&m, row), bytes = matrix_bytes(&m, row + 1) - offset;
+    bytes += m.dtype == LT_DTYPE_NF4 && (row + 1) * m.cols % 2; /* the last byte may be shared with the next row */
     char buffer[4096];
-    const void *data = (const char *)m->data + row * bytes;
-    char *heap = NULL;
-    bool ok = true;
-    if (weight->owner) {
-        char *copy = bytes <= (int64_t)sizeof buffer ? buffer : (heap = malloc((size_t)bytes));
-        assert(copy);
-        const lt_safetensors *set = weight->owner->set;
-        int shard = weight->info->shard;
-        ok = lt_file_pread(lt_safetensors_shard_fd(set, shard), lt_safetensors_shard_path(set, shard), copy, (size_t)bytes,
-                           weight->info->offset + row * bytes, err);
-        data = copy;
-    }
-    if (ok) {
-        const lt_kernels *k = lt_kernels_get();
-        if (m->dtype == LT_DTYPE_BF16)
-            k->bf16_to_f32(data, out, m->cols);
-        else if (m->dtype == LT_DTYPE_F16)
-            k->f16_to_f32(data, out, m->cols);
-        else
-            memcpy(out, data, (size_t)bytes);
-    }
-    free(heap);
+    char *copy = bytes <= (int64_t)sizeof buffer ? buffer : malloc((size_t)bytes);
+    assert(copy);
+    const lt_safetensors *set = weight->owner->set;
+    int shard = weight->info->shard;
+    bool ok = lt_file_pread(lt_safetensors_shard_fd(set, shard), lt_safetensors_shard_path(set, shard), copy, (size_t)bytes,
+                            weight->info->offset + offset, err);
+    m.data = copy;
+    m.first_row = row;
+    if (ok)
+        k->decode_f32(&m, 0, 0, m.cols, out);
+    if (copy != buffer)
+        free(copy);
     return ok;
 }
 
@@ -465,6 +519,16 @@ bool lt_weights_check(lt_weights *w, lt_error *err)
             return lt_error_set(err, LT_ERR_FORMAT, "%s: the file shrank while it was in use; nothing computed since can be trusted",
                                 lt_safetensors_shard_path(w->set, i));
     return true;
+}
+
+int64_t lt_weights_bytes(const lt_weight *weight)
+{
+    const lt_matrix *m = &weight->matrix;
+    if (!weight->owner)
+        return 0;
+    const lt_weights_quant *quant = weight->owner->tensors[weight->index].quant;
+    int64_t offset;
+    return matrix_bytes(m, m->rows) + (quant ? lt_weights_quant_span(quant, m->cols, 0, m->rows, &offset) : 0);
 }
 
 int64_t lt_weights_bytes_read(const lt_weights *w)

@@ -45,7 +45,8 @@ void lt_weights_set_prefix(lt_weights *weights, const char *prefix);
  * had in TensorFlow. */
 const lt_tensor_info *lt_weights_info(const lt_weights *weights, const char *name);
 
-/* The tensor `name` as a (rows, cols) matrix; a wrong shape or a type that is no float is an error that says so. */
+/* The tensor `name` as a (rows, cols) matrix, plain or quantised (block types of GGUF, and the forms of weights_quant.h); a wrong
+ * shape or a type that is none of these is an error that says so. */
 bool lt_weights_find(lt_weights *weights, const char *name, int64_t rows, int64_t cols, lt_weight *weight, lt_error *err);
 
 /* Reads a small vector (norm weights, biases) converted to f32 into out (n). */
@@ -71,6 +72,9 @@ bool lt_weights_read_row(const lt_weight *weight, int64_t row, float *out, lt_er
 /* False when a mapped file was found to have shrunk: what was computed since cannot be trusted. Costs nothing; a checkpoint
  * also asks lt_safetensors_unchanged. */
 bool lt_weights_check(lt_weights *weights, lt_error *err);
+
+/* Bytes that streaming all of a weight reads: as stored, with scales that lie beside it. 0 for memory of our own. */
+int64_t lt_weights_bytes(const lt_weight *weight);
 
 /* Bytes asked of the mapping so far (window misses), for the disk-traffic figure. */
 int64_t lt_weights_bytes_read(const lt_weights *weights);

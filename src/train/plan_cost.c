@@ -17,23 +17,16 @@ static const double PACKING_ROWS = 24;
 static const double CACHE_BYTES_PER_SECOND = 8e9, DISK_BYTES_PER_SECOND = 1.2e9;
 static const double PRODUCT_EFFICIENCY = 0.75; /* of lt_gemm_peak, over everything a step does */
 
-/* A trained matrix lies in memory of our own and has no owner. */
-static int64_t streamed(const lt_weight *weight)
-{
-    const lt_matrix *m = &weight->matrix;
-    return weight->owner ? lt_dtype_bytes(m->dtype, m->rows * m->cols) : 0;
-}
-
 static void count_linear(lt_linear *linear, int64_t block, lt_linear_slot slot, void *context)
 {
     lt_plan_facts *facts = context;
     (void)slot;
     const lt_model *model = facts->request->model;
     if (block == model->config.L) {
-        facts->head_bytes = streamed(&linear->weight);
+        facts->head_bytes = lt_weights_bytes(&linear->weight);
         return;
     }
-    int64_t bytes = streamed(&linear->weight);
+    int64_t bytes = lt_weights_bytes(&linear->weight);
     int64_t parameters = linear->weight.matrix.rows * linear->weight.matrix.cols;
     facts->forward_bytes += bytes;
     facts->forward_parameters += parameters;

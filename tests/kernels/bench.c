@@ -68,6 +68,23 @@ static const product_case products[] = {
     {"head of 256", 256, 49152, 576, false, true, LT_DTYPE_BF16, false},
     {"head data of 64", 64, 576, 49152, false, false, LT_DTYPE_BF16, false},
     {"head data of 256", 256, 576, 49152, false, false, LT_DTYPE_BF16, false},
+    {"forward Q4_K 2048", 512, 2048, 2048, false, true, LT_DTYPE_Q4_K, false},
+    {"data Q4_K 2048", 512, 2048, 2048, false, false, LT_DTYPE_Q4_K, false},
+    {"forward Q6_K 2048", 512, 2048, 2048, false, true, LT_DTYPE_Q6_K, false},
+    {"data Q6_K 2048", 512, 2048, 2048, false, false, LT_DTYPE_Q6_K, false},
+    {"forward Q5_K 2048", 512, 2048, 2048, false, true, LT_DTYPE_Q5_K, false},
+    {"forward Q8_0 2048", 512, 2048, 2048, false, true, LT_DTYPE_Q8_0, false},
+    {"data Q8_0 2048", 512, 2048, 2048, false, false, LT_DTYPE_Q8_0, false},
+    {"forward Q4_0 2048", 512, 2048, 2048, false, true, LT_DTYPE_Q4_0, false},
+    {"forward Q4_1 2048", 512, 2048, 2048, false, true, LT_DTYPE_Q4_1, false},
+    {"forward Q5_0 2048", 512, 2048, 2048, false, true, LT_DTYPE_Q5_0, false},
+    {"forward NF4 2048", 512, 2048, 2048, false, true, LT_DTYPE_NF4, false},
+    {"data NF4 2048", 512, 2048, 2048, false, false, LT_DTYPE_NF4, false},
+    {"forward I8 2048", 512, 2048, 2048, false, true, LT_DTYPE_I8, false},
+    {"data I8 2048", 512, 2048, 2048, false, false, LT_DTYPE_I8, false},
+    {"decode NF4 1 row", 1, 4096, 4096, false, true, LT_DTYPE_NF4, false},
+    {"decode Q4_K 1 row", 1, 4096, 4096, false, true, LT_DTYPE_Q4_K, false},
+    {"decode bf16 1 row", 1, 4096, 4096, false, true, LT_DTYPE_BF16, false},
     {"16 rows 4096", 16, 4096, 4096, false, true, LT_DTYPE_BF16, false},
     {"decode 1 row 49152", 1, 49152, 576, false, true, LT_DTYPE_BF16, true},
     {"decode 8 rows 4096", 8, 4096, 4096, false, true, LT_DTYPE_BF16, false},
@@ -100,7 +117,8 @@ static double product_seconds(const lt_kernels *set, lt_compute compute, const p
     void *c = filled((int64_t)p->M * p->N * 4),
          *scratch = filled(lt_gemm_scratch_bytes_with(set, compute, p->M, p->K, 1));
     lt_matrix ma = {a, LT_DTYPE_F32, 0, 0, p->transpose_a ? p->M : p->K};
-    lt_matrix mb = {b, p->b_type, 0, 0, p->transpose_b ? p->K : p->N};
+    lt_quant_scales scales = {.block_shift = 6, .absmax = a, .factor = 1}; /* A has more elements than B has scales */
+    lt_matrix mb = {.data = b, .dtype = p->b_type, .row_stride = p->transpose_b ? p->K : p->N, .scales = &scales};
     product_run run = {set, {.M = p->M, .N = p->N, .K = p->K, .compute = compute, .a = &ma, .b = &mb, .c = c}};
     run.call.transpose_a = p->transpose_a;
     run.call.transpose_b = p->transpose_b;

@@ -65,6 +65,7 @@ void from_f32(void *data, lt_dtype dtype, int64_t index, float value); /* rounds
 void check_rows(const lt_kernels *set, bool thorough);
 void check_gemm(const lt_kernels *set, bool thorough);
 void check_panel(const lt_kernels *set, bool thorough);
+void check_quant(const lt_kernels *set, bool thorough);
 
 /* ---- speed ---- */
 

@@ -19,6 +19,7 @@ static bool check_set(const lt_kernels *set, const options *o)
     check_rows(set, !o->quick);
     check_gemm(set, !o->quick);
     check_panel(set, !o->quick);
+    check_quant(set, !o->quick);
     printf("%-12s %lld comparisons, %lld failures;", set->name, (long long)check_count(), (long long)check_failures());
     if (o->no_speed)
         printf("\n");

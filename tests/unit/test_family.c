@@ -175,7 +175,7 @@ Test(family, refuses_what_it_does_not_know_and_says_what_is_near)
     expect_refusal("{\"model_type\":\"qwen2_vl\"}", LT_ERR_UNSUPPORTED, "the nearest known one is \"qwen2\"");
     expect_refusal("{\"model_type\":7}", LT_ERR_FORMAT, "field 'model_type': expected a string, found an integer");
     expect_refusal(LLAMA("\"hidden_act\":\"mish\","), LT_ERR_UNSUPPORTED, "the activation \"mish\" is not known");
-    expect_refusal(LLAMA("\"quantization_config\":{\"bits\":4},"), LT_ERR_UNSUPPORTED, "use the unquantised model");
+    expect_refusal(LLAMA("\"quantization_config\":{\"bits\":4},"), LT_ERR_UNSUPPORTED, "the unquantised model, or a GGUF file");
     expect_refusal(LLAMA("\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":4},"), LT_ERR_UNSUPPORTED,
                    "field 'rope_scaling': rope scaling of type \"yarn\" is not supported for llama");
     expect_refusal(LLAMA("\"partial_rotary_factor\":0.5,"), LT_ERR_UNSUPPORTED, "llama rotates whole heads, found 0.5");

@@ -1,0 +1,62 @@
+/* A matrix as it is stored, and the scales of types that keep them outside of their blocks.
+ *
+ * Block types (Q8_0 … Q6_K) are whole rows of blocks with scales inside. Two types have theirs in other tensors:
+ *
+ *     NF4    w[e] = values[code e] · scale of block e >> block_shift      e counts the elements of the whole tensor in
+ *            row-major order, two codes a byte, the first in the upper half; a block may cross rows
+ *     I8     w[row][col] = code · scale of row
+ *
+ * A scale is absmax[i] · factor, or with double quantisation
+ *
+ *     code_values[codes[i]] · code_scales[i >> nested_shift] + offset
+ *
+ * as bitsandbytes stores it (functional.py: quantize_4bit with compress_statistics). */
+#ifndef LT_SIMD_QUANT_H
+#define LT_SIMD_QUANT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "core/dtype.h"
+
+/* Borrowed by the matrices of a tensor. */
+typedef struct lt_quant_scales {
+    int block_shift;     /* NF4: log2 of the elements of a block */
+    const void *absmax;  /* f32, any alignment; NULL with double quantisation */
+    float factor;        /* of absmax */
+    const uint8_t *codes; /* double quantisation: one byte per block */
+    int nested_shift;     /* log2 of the blocks that share a scale of scales */
+    const float *code_values, *code_scales; /* (256), and one per 1 << nested_shift blocks */
+    float offset;
+    float values[16]; /* NF4: what a code stands for */
+} lt_quant_scales;
+
+/* A matrix somewhere in memory, borrowed. Any alignment, down to a single byte (safetensors promise none). */
+typedef struct lt_matrix {
+    const void *data;
+    lt_dtype dtype; /* F32, F16 or BF16; as B of a product also the block types, NF4 and I8 */
+    int64_t rows, cols;
+    int64_t row_stride;            /* elements from one row to the next, ≥ cols */
+    const lt_quant_scales *scales; /* NF4, I8: those of the whole tensor */
+    int64_t first_row;             /* NF4, I8: the row of the tensor that row 0 is */
+} lt_matrix;
+
+static inline float lt_quant_scale(const lt_quant_scales *scales, int64_t index)
+{
+    float value;
+    if (!scales->codes) {
+        memcpy(&value, (const char *)scales->absmax + index * (int64_t)sizeof value, sizeof value);
+        return value * scales->factor;
+    }
+    value = scales->code_values[scales->codes[index]] * scales->code_scales[index >> scales->nested_shift];
+    return value + scales->offset;
+}
+
+/* Types that are decoded on their way into a product. */
+static inline bool lt_quant_is(lt_dtype dtype)
+{
+    return lt_dtype_is_block(dtype) || dtype == LT_DTYPE_I8;
+}
+
+#endif
