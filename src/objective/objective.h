@@ -115,6 +115,10 @@ typedef struct lt_objective_options {
     double desirable_weight, undesirable_weight; /* kto */
     double center_rewards_coefficient;           /* reward; 0: none */
     const float *class_weights;                  /* classify: (labels), or NULL */
+    double epsilon, epsilon_high;                /* policy gradients: the ratio is clipped to 1 - epsilon … 1 + epsilon_high */
+    int64_t completion_length;                   /* dr_grpo: tokens that an answer may have */
+    double mirror_coef;                          /* rloo, mirror descent */
+    double vf_coef, cliprange_value;             /* ppo */
 } lt_objective_options;
 
 typedef struct lt_objective {
@@ -155,5 +159,6 @@ extern const lt_objective lt_objective_orpo, lt_objective_cpo;   /* orpo.c, cpo.
 extern const lt_objective lt_objective_kto;                      /* kto.c: single answers, good or bad */
 extern const lt_objective lt_objective_reward;                   /* reward.c: pairs of scores */
 extern const lt_objective lt_objective_classify, lt_objective_multi_label, lt_objective_regression; /* classify.c */
+extern const lt_objective lt_objective_grpo, lt_objective_rloo, lt_objective_ppo; /* grpo.c, rloo.c, ppo.c: policy gradients */
 
 #endif
