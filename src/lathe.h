@@ -84,6 +84,7 @@ typedef enum lathe_compute {
 /* Names that the data's own keys have, for rows that do not use the usual ones; NULL: the usual name. */
 typedef struct lathe_fields {
     const char *text, *messages, *prompt, *completion;
+    const char *chosen, *rejected, *label;
 } lathe_fields;
 
 /* ---- training ---- */
@@ -93,6 +94,12 @@ typedef enum lathe_method {
     LATHE_METHOD_DORA, /* LoRA with a trained magnitude for every output */
     LATHE_METHOD_FULL, /* no adapter: every parameter */
 } lathe_method;
+typedef enum lathe_problem {
+    LATHE_PROBLEM_AUTO, /* by the labels: one label is a number, whole numbers and names are classes, lists are sets */
+    LATHE_PROBLEM_SINGLE_LABEL,
+    LATHE_PROBLEM_MULTI_LABEL,
+    LATHE_PROBLEM_REGRESSION,
+} lathe_problem;
 typedef enum lathe_strategy {
     LATHE_STRATEGY_AUTO,
     LATHE_STRATEGY_NO,
@@ -122,7 +129,7 @@ typedef void (*lathe_progress_sink)(const lathe_progress *progress, void *contex
 /* Names and meanings are those of the command line (`lathe sft --help`). Fill with lathe_train_options_init, then set
  * model, data and output at least. */
 typedef struct lathe_train_options {
-    const char *command; /* "sft" or "pretrain" */
+    const char *command; /* "sft", "pretrain", "dpo", "reward" or "classify" */
 
     /* from what, to where */
     const char *model;       /* folder as Hugging Face lays it out */
@@ -145,6 +152,21 @@ typedef struct lathe_train_options {
         modules_to_save; /* names; one entry with regex characters is a regex */
     lathe_integers layers_to_transform;
     int64_t top_layers; /* above 0: only the uppermost so many blocks, in place of layers_to_transform */
+
+    /* preferences (dpo), as TRL names them */
+    const char *loss_type;   /* "sigmoid", "ipo", "orpo", "kto" … */
+    const char *ref_adapter; /* the reference is the base with this adapter; NULL: the base alone */
+    double beta, label_smoothing, discopop_tau, simpo_gamma;
+    double cpo_alpha; /* NAN: 1, with simpo 0 */
+    double desirable_weight, undesirable_weight;
+
+    /* reward models and classifiers */
+    double center_rewards_coefficient;
+    int64_t num_labels;          /* 0: as the model or the data has them */
+    int64_t pad_token_id;        /* the last token that is not this one is what is read; -1: the model's own */
+    int problem_type;            /* lathe_problem */
+    lathe_strings class_weights; /* "balanced", or a number for each label; empty: all 1 */
+    const char *predictions;     /* classify: a line for each evaluation row goes to this file; or NULL */
 
     /* rows and steps */
     int64_t max_length; /* tokens of a row; 0: the model's context, at most 1024 */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "core/file.h"
+#include "core/log.h"
 #include "text/tokenizer_gguf.h"
 
 /* ---- tokenizer and template ---- */
@@ -72,18 +73,22 @@ bool lt_api_data_open(lt_api_data **out, lt_api_text *text, const lt_api_data_op
         return lt_error_set(err, LT_ERR_MEMORY, "out of memory");
     data->text = text;
     text->users++;
-    lt_dataset_options rows = {.accept = LT_DATASET_FOR_LANGUAGE,
+    lt_dataset_options rows = {.accept = options->shape ? lt_examples_shape_accepts(options->shape->objective->rows) : LT_DATASET_FOR_LANGUAGE,
                                .fields = {.text = options->fields.text,
                                           .messages = options->fields.messages,
                                           .prompt = options->fields.prompt,
-                                          .completion = options->fields.completion}};
+                                          .completion = options->fields.completion,
+                                          .chosen = options->fields.chosen,
+                                          .rejected = options->fields.rejected,
+                                          .label = options->fields.label}};
     lt_examples_options examples = {.tokenizer = text->tokenizer,
                                     .chat = text->chat,
                                     .max_length = options->max_length,
                                     .overflow = options->split ? LT_EXAMPLES_SPLIT : LT_EXAMPLES_TRUNCATE,
                                     .train_everything = options->train_everything};
     if (!lt_dataset_open(&data->dataset, options->files.items, options->files.count, &rows, err) ||
-        !lt_examples_open(&data->examples, data->dataset, &examples, err)) {
+        !lt_examples_open(&data->examples, data->dataset, &examples, err) ||
+        (options->shape && !lt_examples_shape_open(&data->shape, data->examples, options->shape, err))) {
         lt_api_data_close(data);
         return false;
     }
@@ -95,6 +100,7 @@ void lt_api_data_close(lt_api_data *data)
 {
     if (!data)
         return;
+    lt_examples_shape_close(data->shape);
     lt_examples_close(data->examples);
     lt_dataset_close(data->dataset);
     lt_api_text_close(data->text);
@@ -111,11 +117,17 @@ static void close_rows(void *context)
 {
     lt_api_data *data = context;
     lt_examples_warn(lt_examples_count(data->examples));
+    if (data->shape && lt_examples_shape_count(data->shape)->one_sided)
+        lt_log_warning("%lld rows have an answer that trains nothing and are left out",
+                       (long long)lt_examples_shape_count(data->shape)->one_sided);
     lt_api_data_close(data);
 }
 
 void lt_api_data_source(lt_api_data *data, lt_row_source *source)
 {
-    lt_examples_source(data->examples, &data->rows);
+    if (data->shape)
+        lt_examples_shape_source(data->shape, &data->rows);
+    else
+        lt_examples_source(data->examples, &data->rows);
     *source = (lt_row_source){.next = next_row, .close = close_rows, .context = data};
 }

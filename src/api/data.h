@@ -4,7 +4,7 @@
 
 #include "core/error.h"
 #include "lathe.h"
-#include "text/examples.h"
+#include "text/examples_shape.h"
 
 /* A model's tokenizer and template; both are NULL when the folder has none (rows of token ids need none). Shared by the
  * data sets that are read with it: the last one that closes frees it. */
@@ -22,6 +22,7 @@ typedef struct lt_api_data {
     lt_api_text *text;
     lt_dataset *dataset;
     lt_examples *examples;
+    lt_examples_shape *shape; /* NULL: rows of language */
     lt_row_source rows; /* of the examples */
 } lt_api_data;
 
@@ -31,6 +32,7 @@ typedef struct lt_api_data_options {
     int64_t max_length;    /* 0: no limit */
     bool split;            /* long rows of plain text become several */
     bool train_everything; /* no mask */
+    const lt_examples_shape_options *shape; /* NULL: rows of language; what it points to is borrowed until the data is closed */
 } lt_api_data_options;
 
 bool lt_api_data_open(lt_api_data **data, lt_api_text *text, const lt_api_data_options *options, lt_error *err);

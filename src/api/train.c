@@ -5,6 +5,7 @@
 
 #include "api/api.h"
 #include "api/data.h"
+#include "api/labels.h"
 #include "core/threads.h"
 #include "formats/peft.h"
 #include "models/family.h"
@@ -15,6 +16,9 @@ typedef struct setup {
     const lathe_train_options *from;
     lt_train_options to;
     lt_peft_config peft;
+    lt_api_labels labels; /* classify */
+    lt_examples_shape_options shape;
+    json_t *companion; /* labels.json, or NULL */
 } setup;
 
 /* ---- the adapter ---- */
@@ -94,6 +98,20 @@ static bool set_top_layers(const lathe_train_options *from, lt_lora_config *lora
     return true;
 }
 
+/* PEFT adds both names to a sequence classifier's list, whatever the model calls its head. */
+static bool set_score_modules(const lathe_train_options *from, lt_peft_config *peft, lt_error *err)
+{
+    enum { MOST = 64 };
+    const char *names[MOST + 2];
+    int n = 0;
+    for (int i = 0; i < from->modules_to_save.count && n < MOST; i++)
+        if (strcmp(from->modules_to_save.items[i], "classifier") && strcmp(from->modules_to_save.items[i], "score"))
+            names[n++] = from->modules_to_save.items[i];
+    names[n++] = "classifier";
+    names[n++] = "score";
+    return lt_peft_names_set(&peft->modules_to_save, names, n, err);
+}
+
 static bool set_adapter(setup *s, lt_error *err)
 {
     const lathe_train_options *from = s->from;
@@ -105,16 +123,17 @@ static bool set_adapter(setup *s, lt_error *err)
     lora->dropout = from->lora_dropout;
     lora->use_rslora = from->use_rslora;
     lora->use_dora = from->method == LATHE_METHOD_DORA;
-    s->peft.task_type = strdup("CAUSAL_LM");
+    bool scores = s->to.objective->head == LT_HEAD_SCORE;
+    s->peft.task_type = strdup(scores ? "SEQ_CLS" : "CAUSAL_LM");
     s->peft.base_model = strdup(from->model);
     if (!s->peft.task_type || !s->peft.base_model)
         return lt_error_set(err, LT_ERR_MEMORY, "out of memory");
     s->to.peft = &s->peft;
     return set_targets(from, lora, err) && set_names(&lora->exclude_modules, &from->exclude_modules, err) &&
            set_layers(lora, &from->layers_to_transform, err) && set_top_layers(from, lora, err) &&
-           (from->modules_to_save.count == 0 || lt_peft_names_set(&s->peft.modules_to_save, from->modules_to_save.items,
+           (from->modules_to_save.count == 0 || scores || lt_peft_names_set(&s->peft.modules_to_save, from->modules_to_save.items,
                                                                   from->modules_to_save.count, err)) &&
-           lt_peft_config_check(&s->peft, err);
+           (!scores || set_score_modules(from, &s->peft, err)) && lt_peft_config_check(&s->peft, err);
 }
 
 /* ---- the data ---- */
@@ -132,7 +151,8 @@ static bool open_rows(setup *s, lt_api_text *text, const lathe_strings *files, l
                                    .fields = s->from->fields,
                                    .max_length = cut_by_store ? 0 : s->from->max_length,
                                    .split = pretrain,
-                                   .train_everything = pretrain};
+                                   .train_everything = pretrain,
+                                   .shape = s->to.objective->rows == LT_ROW_SEQUENCE ? NULL : &s->shape};
     lt_api_data *data;
     if (!lt_api_data_open(&data, text, &options, err))
         return false;
@@ -196,7 +216,6 @@ static void set_plain(setup *s)
     const lathe_train_options *from = s->from;
     lt_train_options *to = &s->to;
     to->command = from->command;
-    to->objective = &lt_objective_lm;
     to->model = from->model;
     to->method = from->method == LATHE_METHOD_FULL ? LT_METHOD_FULL : LT_METHOD_LORA;
     to->adapter = from->adapter;
@@ -254,12 +273,86 @@ static void set_plain(setup *s)
     }
 }
 
+/* ---- what is optimised ---- */
+
+static bool set_preference(setup *s, lt_error *err)
+{
+    const lathe_train_options *from = s->from;
+    lt_objective_options *options = &s->to.objective_options;
+    s->to.objective = lt_objective_preference(from->loss_type, &options->loss_type);
+    if (!s->to.objective) {
+        char list[512] = "";
+        for (const char *const *name = lt_objective_preferences(); *name; name++)
+            snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", *list ? ", " : "", *name);
+        return lt_error_set(err, LT_ERR_USAGE, "loss_type: expected one of %s; found '%s'", list, from->loss_type);
+    }
+    if (from->ref_adapter && !(s->to.objective->needs & LT_TARGET_BIT(LT_TARGET_REFERENCE_LOGP)))
+        return lt_error_set(err, LT_ERR_USAGE, "ref_adapter: loss_type %s has no reference model", from->loss_type);
+    s->to.ref_adapter = from->ref_adapter;
+    return true;
+}
+
+static bool set_labels(setup *s, lt_error *err)
+{
+    const lathe_train_options *from = s->from;
+    if (from->data.count == 0)
+        return lt_error_set(err, LT_ERR_USAGE, "%s needs data: files of rows to train on", from->command);
+    if (!lt_api_labels_open(&s->labels, from, err))
+        return false;
+    s->to.objective = lt_api_labels_objective(&s->labels);
+    s->to.objective_options.class_weights = s->labels.class_weights;
+    s->to.labels = s->labels.names.count;
+    s->to.row_values = s->labels.values;
+    s->companion = lt_api_labels_json(&s->labels, (int32_t)from->pad_token_id);
+    s->to.companion = s->companion;
+    s->to.companion_name = LT_LABELS_FILE;
+    return s->companion || lt_error_set(err, LT_ERR_MEMORY, "out of memory");
+}
+
+static bool set_objective(setup *s, lt_error *err)
+{
+    const lathe_train_options *from = s->from;
+    lt_train_options *to = &s->to;
+    to->objective = &lt_objective_lm;
+    to->objective_options = (lt_objective_options){.beta = from->beta,
+                                                   .label_smoothing = from->label_smoothing,
+                                                   .simpo_gamma = from->simpo_gamma,
+                                                   .cpo_alpha = from->cpo_alpha,
+                                                   .discopop_tau = from->discopop_tau,
+                                                   .desirable_weight = from->desirable_weight,
+                                                   .undesirable_weight = from->undesirable_weight,
+                                                   .center_rewards_coefficient = from->center_rewards_coefficient};
+    to->pad_id = (int32_t)from->pad_token_id;
+    bool ok = true;
+    if (strcmp(from->command, "dpo") == 0)
+        ok = set_preference(s, err);
+    else if (strcmp(from->command, "reward") == 0) {
+        to->objective = &lt_objective_reward;
+        to->labels = 1;
+    } else if (strcmp(from->command, "classify") == 0)
+        ok = set_labels(s, err);
+    s->shape = (lt_examples_shape_options){.objective = to->objective,
+                                           .group = from->batch_size,
+                                           .max_length = from->max_length,
+                                           .form = s->labels.form,
+                                           .labels = &s->labels.names,
+                                           .values = s->labels.values};
+    return ok && (!to->objective->check || to->objective->check(&to->objective_options, err));
+}
+
 static bool prepare(setup *s, lt_error *err)
 {
     lt_train_defaults(&s->to);
     lt_peft_config_init(&s->peft, LT_PEFT_LORA);
     set_plain(s);
-    return set_adapter(s, err) && set_data(s, err);
+    return set_objective(s, err) && set_adapter(s, err) && set_data(s, err);
+}
+
+static void free_setup(setup *s)
+{
+    lt_peft_config_free(&s->peft);
+    lt_api_labels_free(&s->labels);
+    json_decref(s->companion);
 }
 
 /* A run closes its sources itself; without a run it is done here. */
@@ -282,7 +375,7 @@ bool lt_api_train(const lathe_train_options *options, json_t *recipe, lathe_trai
         ok = lt_train_run(&s.to, &r, err);
     } else
         give_up(&s);
-    lt_peft_config_free(&s.peft);
+    free_setup(&s);
     if (ok && result)
         *result = (lathe_train_result){.steps = r.steps,
                                        .tokens = r.tokens,
@@ -308,7 +401,7 @@ bool lt_api_train_plan(const lathe_train_options *options, lt_plan *plan, lt_err
         ok = lt_train_plan(&s.to, plan, err);
     else
         give_up(&s);
-    lt_peft_config_free(&s.peft);
+    free_setup(&s);
     return ok;
 }
 

@@ -11,6 +11,9 @@
 #define LT_COMMANDS(X)                                                                                                 \
     X(SFT, sft)                                                                                                        \
     X(PRETRAIN, pretrain)                                                                                              \
+    X(DPO, dpo)                                                                                                        \
+    X(REWARD, reward)                                                                                                  \
+    X(CLASSIFY, classify)                                                                                              \
     X(SAMPLE, sample)                                                                                                  \
     X(PLAN, plan)                                                                                                      \
     X(GENERATE, generate)                                                                                              \

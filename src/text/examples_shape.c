@@ -23,7 +23,8 @@ struct lt_examples_shape {
     uint8_t *trained;
     size_t room;      /* tokens that both have room for */
     float *values;
-    answer *answers;  /* (group) */
+    lt_example example; /* behind the row given */
+    answer *answers;    /* (group) */
     int64_t held, next;
     bool ended;
 };
@@ -155,17 +156,17 @@ static bool all_equal(const lt_examples_shape *shape, lt_error *err)
 static bool next_pair(lt_examples_shape *shape, lt_row *row, bool *end, lt_error *err)
 {
     bool scored = shape->options.objective->head == LT_HEAD_SCORE;
-    lt_example example;
+    lt_example *example = &shape->example;
     for (;;) {
-        if (!next_example(shape, &example, end, err))
+        if (!next_example(shape, example, end, err))
             return false;
         if (*end)
             return all_equal(shape, err);
-        if (scored || trains_both(&example))
+        if (scored || trains_both(example))
             break;
         shape->counts.one_sided++;
     }
-    *row = row_of(&example);
+    *row = row_of(example);
     shape->counts.given++;
     return !(scored || shape->options.objective->trains_prompt) || set_marks(shape, row, err);
 }
@@ -219,19 +220,19 @@ static bool read_set(lt_examples_shape *shape, const json_t *label, const char *
 
 static bool next_label(lt_examples_shape *shape, lt_row *row, bool *end, lt_error *err)
 {
-    lt_example example;
+    lt_example *example = &shape->example;
     char where[512];
     int32_t number = 0;
-    if (!next_example(shape, &example, end, err) || *end)
+    if (!next_example(shape, example, end, err) || *end)
         return *end;
-    snprintf(where, sizeof where, "%.400s:%lld", example.row.path, (long long)example.row.line);
-    const json_t *label = json_object_get(example.row.json, "label");
+    snprintf(where, sizeof where, "%.400s:%lld", example->row.path, (long long)example->row.line);
+    const json_t *label = json_object_get(example->row.json, "label");
     bool ok = shape->options.form == LT_LABEL_CLASS ? lt_labels_find(shape->options.labels, label, where, &number, err)
               : shape->options.form == LT_LABEL_SET ? read_set(shape, label, where, err)
                                                     : read_numbers(shape, label, where, err);
     if (!ok)
         return false;
-    *row = row_of(&example);
+    *row = row_of(example);
     row->value = (float)number;
     row->values = shape->options.form == LT_LABEL_CLASS ? NULL : shape->values;
     shape->counts.given++;

@@ -37,6 +37,11 @@ typedef struct lt_train_options {
     const lt_objective *objective;
     lt_objective_options objective_options;
     const char *model;               /* HF folder */
+    int64_t labels;                  /* a score head of so many outputs instead of the language model's; 0: none */
+    int32_t row_values;              /* numbers of a row of data; 0: one */
+    int32_t pad_id;                  /* see lt_pass_means; -1: the model's own */
+    json_t *companion;               /* an object that is saved in a file beside what is trained; borrowed, may be NULL */
+    const char *companion_name;
     lt_method method;
     const char *adapter;             /* start from this PEFT folder, or NULL */
     const char *ref_adapter;         /* the reference is the base with this adapter; NULL: the base alone */
