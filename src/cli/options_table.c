@@ -27,7 +27,7 @@
 #define ALL (~UINT64_C(0))
 #define LANGUAGE (LT_ON(SFT) | LT_ON(PRETRAIN))
 #define COMPARING (LT_ON(DPO) | LT_ON(REWARD))
-#define SCORING (LT_ON(REWARD) | LT_ON(CLASSIFY))
+#define HEADED (LT_ON(REWARD) | LT_ON(CLASSIFY)) /* commands that train a score head */
 #define TRAINING (LANGUAGE | COMPARING | LT_ON(CLASSIFY))
 #define USING (LT_ON(GENERATE) | LT_ON(CHAT) | LT_ON(EVAL)) /* commands that use a model without training it */
 #define SAMPLING (LT_ON(GENERATE) | LT_ON(CHAT))
@@ -177,7 +177,7 @@ static const lt_option table[] = {
     {"num-labels", INT(train.num_labels, 0, 4096), SHOWN("as the model or the data has them"), GROUP, FOR(LT_ON(CLASSIFY)),
      .help = "outputs of the classifier"},
     {"num-labels", INT(train.num_labels, 1, 1), INITIALLY("1"), GROUP, FOR(LT_ON(REWARD)), .help = "outputs of a reward model: one"},
-    {"pad-token-id", INT(train.pad_token_id, -1, 2147483647), SHOWN("the model's"), GROUP, FOR(SCORING),
+    {"pad-token-id", INT(train.pad_token_id, -1, 2147483647), SHOWN("the model's"), GROUP, FOR(HEADED),
      .help = "the head reads the last token that is not this one"},
     {"problem-type", CHOICE(train.problem_type, "auto|single_label_classification|multi_label_classification|regression"), GROUP,
      FOR(LT_ON(CLASSIFY)), .help = "what labels are; auto: names and whole numbers are classes, lists are sets"},
