@@ -16,7 +16,7 @@
 static const lt_family *const families[] = {
     &lt_family_llama,  &lt_family_qwen2, &lt_family_qwen3,   &lt_family_mistral, &lt_family_gemma,   &lt_family_gemma2,
     &lt_family_gemma3, &lt_family_phi3,  &lt_family_smollm3, &lt_family_olmo2,   &lt_family_granite, &lt_family_gpt2,
-    &lt_family_bert,
+    &lt_family_bert,   &lt_family_afm,
 };
 
 enum { FAMILIES = sizeof families / sizeof *families };
@@ -62,12 +62,29 @@ static int edit_distance(const char *a, const char *b)
     return row[n];
 }
 
+/* Small numbers are near. A name within the other ("roberta", "qwen2_vl") means more than the edits between them, and a known
+ * architecture says more than its spelling. */
+static int distance_between(const char *model_type, const char *known)
+{
+    static const struct {
+        const char *part, *known;
+    } kin[] = {{"gpt", "gpt2"},      {"opt", "gpt2"},        {"bloom", "gpt2"},  {"electra", "bert"}, {"deberta", "bert"},
+               {"gemma3", "gemma3_text"}, {"phi", "phi3"},      {"olmo", "olmo2"},      {"granite", "granite"}, {"yi", "llama"}, {"deepseek", "llama"},
+               {"falcon", "llama"},  {"internlm", "llama"},  {"ministral", "mistral"}, {"moe", "mixtral"}};
+    if (strstr(model_type, known))
+        return -(int)strlen(known) * 100;
+    for (size_t i = 0; i < sizeof kin / sizeof *kin; i++)
+        if (!strcmp(kin[i].known, known) && strstr(model_type, kin[i].part))
+            return -(int)strlen(kin[i].part) * 100;
+    return edit_distance(model_type, known);
+}
+
 static const lt_family *nearest_family(const char *model_type)
 {
     const lt_family *best = families[0];
     int best_distance = 1000;
     for (int i = 0; i < FAMILIES; i++) {
-        int distance = edit_distance(model_type, families[i]->model_type);
+        int distance = distance_between(model_type, families[i]->model_type);
         if (distance < best_distance) {
             best = families[i];
             best_distance = distance;

@@ -117,7 +117,7 @@ typedef struct lt_family {
     int bos_id, eos_id, pad_id; /* -1: none */
 } lt_family;
 
-extern const lt_family lt_family_bert, lt_family_gemma, lt_family_gemma2, lt_family_gemma3, lt_family_granite, lt_family_gpt2, lt_family_llama,
+extern const lt_family lt_family_afm, lt_family_bert, lt_family_gemma, lt_family_gemma2, lt_family_gemma3, lt_family_granite, lt_family_gpt2, lt_family_llama,
     lt_family_mistral, lt_family_olmo2, lt_family_phi3, lt_family_qwen2, lt_family_qwen3, lt_family_smollm3;
 
 /* One reading of one config.json. */

@@ -381,3 +381,33 @@ Test(family, bert_is_an_encoder_whose_head_depends_on_the_class)
     expect_refusal(BERT("\"position_embedding_type\":\"relative_key\","), LT_ERR_UNSUPPORTED, "expected \"absolute\"");
     expect_refusal(BERT("\"is_decoder\":true,"), LT_ERR_UNSUPPORTED, "field 'is_decoder': bert is used as an encoder");
 }
+
+static void expect_nearest(const char *model_type, const char *known)
+{
+    char text[128], part[128];
+    snprintf(text, sizeof text, "{\"model_type\":\"%s\"}", model_type);
+    snprintf(part, sizeof part, "\"%s\"; the nearest known one is \"%s\"", model_type, known);
+    expect_refusal(text, LT_ERR_UNSUPPORTED, part);
+}
+
+Test(family, an_unknown_family_is_told_its_nearest_kin)
+{
+    expect_nearest("roberta", "bert");
+    expect_nearest("qwen2_vl", "qwen2");
+    expect_nearest("gpt_neox", "gpt2");
+    expect_nearest("llamma", "llama");
+    expect_nearest("gemma3n", "gemma3_text");
+}
+
+Test(family, afm_is_what_the_report_describes)
+{
+    lt_config config = parse("{\"model_type\":\"afm\",\"intermediate_size\":8064}");
+    int64_t elements;
+    lt_error err;
+    cr_assert(config.C == 3072 && config.L == 26 && config.H == 24 && config.K == 8 && config.D == 128 && config.V == 49152 &&
+              config.tied_head && config.ropes[0].theta == 500000 && *config.norm_name[LT_NORM_Q]);
+    cr_assert(lt_config_parameter_count(&config, &elements, &err));
+    elements -= config.V * config.C;
+    cr_assert(elements > 2570000000 && elements < 2595000000, "%lld", (long long)elements);
+    lt_config_free(&config);
+}
