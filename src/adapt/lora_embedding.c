@@ -8,7 +8,7 @@ static void forward(lt_embed_hook *hook, const int32_t *ids, int64_t T, int64_t 
     const lt_lora_embedding *l = (const lt_lora_embedding *)hook;
 #pragma omp parallel for schedule(static)
     for (int64_t t = 0; t < T; t++)
-        for (int64_t c = 0; c < C; c++) {
+        for (int64_t c = 0; ids[t] >= 0 && c < C; c++) {
             float sum = 0;
             for (int64_t r = 0; r < l->R; r++)
                 sum += l->b[c * l->R + r] * l->a[r * l->V + ids[t]];
@@ -22,12 +22,14 @@ static void backward(lt_embed_hook *hook, const int32_t *ids, int64_t T, int64_t
 #pragma omp parallel for schedule(static)
     for (int64_t c = 0; c < C; c++) /* dB[c] += s Σ_t dx[t][c] A[:, id] */
         for (int64_t t = 0; t < T; t++)
-            for (int64_t r = 0; r < l->R; r++)
+            for (int64_t r = 0; ids[t] >= 0 && r < l->R; r++)
                 l->db[c * l->R + r] += l->scale * dx[t * C + c] * l->a[r * l->V + ids[t]];
 #pragma omp parallel for schedule(static)
     for (int64_t r = 0; r < l->R; r++) /* dA[r][id] += s Σ_c B[c][r] dx[t][c] */
         for (int64_t t = 0; t < T; t++) {
             float sum = 0;
+            if (ids[t] < 0)
+                continue;
             for (int64_t c = 0; c < C; c++)
                 sum += l->b[c * l->R + r] * dx[t * C + c];
             l->da[r * l->V + ids[t]] += l->scale * sum;

@@ -32,16 +32,18 @@ static bool open_engine(lt_api_model *model, const lt_token_totals *totals, lt_e
 {
     enum { PASS_TOKENS = 2048 };
     lt_plan plan;
+    int64_t overhead = totals->most_sequences * lt_virtual_rows(model->base->virtual);
+    int64_t longest = totals->longest_record + overhead, all = totals->tokens + totals->records * overhead;
     lt_plan_request request = {
         .model = model->base,
-        .least_tokens = totals->longest_record > PASS_TOKENS ? totals->longest_record : PASS_TOKENS,
+        .least_tokens = longest > PASS_TOKENS ? longest : PASS_TOKENS,
         .longest_sequence = totals->longest_sequence,
         .compute = model->compute,
         .threads = lt_threads_count(),
         .max_memory_bytes = model->max_memory_bytes,
     };
-    if (totals->tokens < request.least_tokens)
-        request.least_tokens = totals->longest_record > totals->tokens ? totals->longest_record : totals->tokens;
+    if (all < request.least_tokens)
+        request.least_tokens = longest > all ? longest : all;
     if (!lt_plan_make(&plan, &request, err))
         return false;
     lt_weights_set_window(model->base->weights, plan.choice.window_bytes);

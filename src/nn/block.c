@@ -204,13 +204,23 @@ lt_attention lt_block_attention(const lt_run *run, int64_t layer)
     int divisor = c->layers[layer].score_divisor;
     return (lt_attention){.H = c->H, .K = c->K, .D = c->D, .scale = (float)(c->attention_scale / (divisor ? divisor : 1)),
                           .softcap = (float)c->attention_softcap, .window = c->layers[layer].window,
-                          .bidirectional = c->bidirectional, .compute = run->ws->compute};
+                          .bidirectional = c->bidirectional, .compute = run->ws->compute, .prefix = run->prefix};
 }
 
-static lt_attention_rows attention_rows(const lt_run *run)
+static int64_t prefix_at(const lt_run *run, int64_t layer)
 {
-    return (lt_attention_rows){.T = run->T, .sequences = run->sequences, .starts = run->starts, .qkv = run->qkv,
-                               .qkv_stride = qkv_width(run->config)};
+    return layer * run->prefix * run->config->K * run->config->D;
+}
+
+static lt_attention_rows attention_rows(const lt_run *run, int64_t layer)
+{
+    lt_attention_rows rows = {.T = run->T, .sequences = run->sequences, .starts = run->starts, .qkv = run->qkv,
+                              .qkv_stride = qkv_width(run->config)};
+    if (run->prefix) {
+        rows.prefix_k = run->prefix_k + prefix_at(run, layer);
+        rows.prefix_v = run->prefix_v + prefix_at(run, layer);
+    }
+    return rows;
 }
 
 /* branch (n,C) = o(attn), before its norm. */
@@ -295,7 +305,7 @@ void lt_block_forward(const lt_run *run, const lt_block *block, int64_t layer, c
         prepare_qkv(run, block, layer, t, n);
     }
     lt_attention attention = lt_block_attention(run, layer);
-    lt_attention_rows rows = attention_rows(run);
+    lt_attention_rows rows = attention_rows(run, layer);
     lt_attention_forward(&attention, &rows, run->attn, HD, k->lse, run->attention_scratch);
     for (int64_t t = 0; t < T; t += run->chunk) {
         int64_t n = least(run->chunk, T - t);
@@ -329,7 +339,7 @@ static const float *restore_attention(const lt_run *run, const lt_block *block, 
     if (kept->level != LT_KEEP_INPUT)
         return kept->lse;
     lt_attention attention = lt_block_attention(run, layer);
-    lt_attention_rows rows = attention_rows(run);
+    lt_attention_rows rows = attention_rows(run, layer);
     lt_attention_forward(&attention, &rows, run->attn, HD, run->lse, run->attention_scratch);
     return run->lse;
 }
@@ -434,8 +444,11 @@ void lt_block_backward(const lt_run *run, const lt_block *block, int64_t layer, 
         attention_out_backward(run, block, kept, t, n, run->stream + t * C);
     }
     lt_attention attention = lt_block_attention(run, layer);
-    lt_attention_rows rows = attention_rows(run);
-    lt_attention_backward(&attention, &rows, run->attn, run->dattn, HD, lse, run->dqkv, NULL, NULL, run->attention_scratch);
+    lt_attention_rows rows = attention_rows(run, layer);
+    float *dprefix_k = run->prefix ? run->dprefix_k + prefix_at(run, layer) : NULL;
+    float *dprefix_v = run->prefix ? run->dprefix_v + prefix_at(run, layer) : NULL;
+    lt_attention_backward(&attention, &rows, run->attn, run->dattn, HD, lse, run->dqkv, dprefix_k, dprefix_v,
+                          run->attention_scratch);
     for (int64_t t = 0; t < T; t += run->chunk) {
         int64_t n = least(run->chunk, T - t);
         run->ws->token = t;

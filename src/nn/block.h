@@ -25,6 +25,8 @@ typedef struct lt_run {
     float *raw_qk;       /* (T,(H+K)D) q and k before their norm; NULL without q/k norms */
     float *attn, *dattn; /* (T,HD) */
     float *lse;          /* (T,H) */
+    int64_t prefix;      /* keys and values before every sequence; 0 unless a prefix is trained or used */
+    float *prefix_k, *prefix_v, *dprefix_k, *dprefix_v; /* (L,prefix,KD) each; gradients only in training */
     float *xn, *dxn;     /* (chunk,C) a normed input and its gradient */
     float *mid, *branch; /* (chunk,C) */
     float *gu;           /* (chunk,GU) */

@@ -29,6 +29,7 @@ static void layout_rows(lt_decoder *d)
     d->x = LT_ARENA_NEW(a, float, n * c->C);
     d->hidden = LT_ARENA_NEW(a, float, n * c->C);
     d->positions = LT_ARENA_NEW(a, int32_t, n);
+    d->virtual_ids = LT_ARENA_NEW(a, int32_t, d->P);
     d->row_sequence = LT_ARENA_NEW(a, int32_t, n);
     d->index = LT_ARENA_NEW(a, int32_t, n);
     d->rope_rows = LT_ARENA_NEW(a, int32_t, n);
@@ -71,8 +72,13 @@ static void layout(lt_decoder *d)
 
 static lt_decoder measured(const lt_model *model, const lt_decoder_shape *shape)
 {
+    int64_t P = lt_virtual_rows(model->virtual) + lt_virtual_keys(model->virtual);
+    lt_decoder_shape roomy = *shape;
+    roomy.capacity += P;
+    roomy.prefix_capacity += shape->prefixes ? P : 0;
     return (lt_decoder){.model = (lt_model *)model,
-                        .shape = *shape,
+                        .shape = roomy,
+                        .P = P,
                         .arena = lt_arena_measure(),
                         .total = shape->sequences + shape->prefixes,
                         .cache_dtype = shape->compute == LT_COMPUTE_BF16 ? LT_DTYPE_BF16 : LT_DTYPE_F32};
@@ -188,7 +194,31 @@ static bool must_replay(const lt_decoder *d, int64_t sequence, int64_t length)
     return d->history && s->shared + s->own > 0 && (s->rope_length > limit) != (length > limit);
 }
 
+/* logits NULL: nobody asks what follows. */
 static bool feed(lt_decoder *d, int64_t sequence, const int32_t *ids, int64_t n, float *logits, lt_error *err);
+
+/* Virtual tokens are cached before a sequence's first token, as they are at that time. */
+static bool begin_sequence(lt_decoder *d, int64_t sequence, lt_error *err)
+{
+    lt_virtual *v = d->model->virtual;
+    const lt_config *c = &d->model->config;
+    int64_t KD = c->K * c->D;
+    if (d->P == 0 || d->sequences[sequence].shared + d->sequences[sequence].own)
+        return true;
+    if (v->forward)
+        v->forward(v, 0, 0, false);
+    for (int64_t p = 0; p < d->P; p++) {
+        d->virtual_ids[p] = (int32_t)~p;
+        for (int64_t l = 0; v->kind == LT_VIRTUAL_KEYS && l < c->L; l++) {
+            const float *key = v->values + (p * c->L + l) * 2 * KD;
+            lt_decode_remember_row(d, l, sequence, p, key, key + KD);
+        }
+    }
+    if (v->kind == LT_VIRTUAL_INPUTS)
+        return feed(d, sequence, d->virtual_ids, d->P, NULL, err);
+    d->sequences[sequence].own = d->P;
+    return true;
+}
 
 /* Computes everything that the cache holds, and n more tokens, anew. */
 static bool replay(lt_decoder *d, int64_t sequence, const int32_t *ids, int64_t n, float *logits, lt_error *err)
@@ -205,14 +235,19 @@ static bool replay(lt_decoder *d, int64_t sequence, const int32_t *ids, int64_t 
     memcpy(d->replay + s->shared, d->history + sequence * longest, (size_t)s->own * sizeof *ids);
     memcpy(d->replay + held, ids, (size_t)n * sizeof *ids);
     *s = (lt_decode_sequence){.prefix = -1};
-    return feed(d, sequence, d->replay, held + n, logits, err);
+    int64_t keys = lt_virtual_keys(d->model->virtual); /* they are not rotated, and have no ids */
+    if (keys && !begin_sequence(d, sequence, err))
+        return false;
+    return feed(d, sequence, d->replay + keys, held + n - keys, logits, err);
 }
 
 bool lt_decoder_feed(lt_decoder *d, int64_t sequence, const int32_t *ids, int64_t n, float *logits, lt_error *err)
 {
-    assert(n >= 1 && d->sequences[sequence].own + n <=
-                         (sequence < d->shape.sequences ? d->shape.capacity : d->shape.prefix_capacity));
-    return (must_replay(d, sequence, lt_decoder_length(d, sequence) + n) ? replay : feed)(d, sequence, ids, n, logits, err);
+    if (!begin_sequence(d, sequence, err))
+        return false;
+    const lt_decode_sequence *s = &d->sequences[sequence];
+    assert(n >= 1 && s->own + n <= (sequence < d->shape.sequences ? d->shape.capacity : d->shape.prefix_capacity));
+    return (must_replay(d, sequence, s->shared + s->own + n) ? replay : feed)(d, sequence, ids, n, logits, err);
 }
 
 static bool feed(lt_decoder *d, int64_t sequence, const int32_t *ids, int64_t n, float *logits, lt_error *err)
@@ -236,7 +271,7 @@ static bool feed(lt_decoder *d, int64_t sequence, const int32_t *ids, int64_t n,
             return false;
         s->own += take;
         done += take;
-        if (done == n)
+        if (done == n && logits)
             head(d, take - 1, 1, logits);
     }
     return true;
@@ -278,7 +313,10 @@ bool lt_decoder_step(lt_decoder *d, const int64_t *sequences, const int32_t *ids
 {
     assert(n >= 1 && n <= d->shape.chunk);
     for (int64_t i = 0; i < n; i++)
-        if (must_replay(d, sequences[i], lt_decoder_length(d, sequences[i]) + 1))
+        if (!begin_sequence(d, sequences[i], err))
+            return false;
+    for (int64_t i = 0; i < n; i++)
+        if (must_replay(d, sequences[i], d->sequences[sequences[i]].shared + d->sequences[sequences[i]].own + 1))
             return step_apart(d, sequences, ids, n, logits, err);
     for (int64_t i = 0; i < n; i++) {
         lt_decode_sequence *s = &d->sequences[sequences[i]];

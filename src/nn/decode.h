@@ -3,7 +3,10 @@
  * Answers to the same prompt share it: the prompt's keys and values are cached once, as a prefix, and every answer has a
  * cache for its own tokens alone. In a pass all answers attend to the prefix together, so it is read once for all of
  * them. What a sequence gives does not depend on the others of a pass: the same tokens behind the same prefix have the
- * same logits to the last bit, alone or in a batch. */
+ * same logits to the last bit, alone or in a batch.
+ *
+ * A model's virtual tokens (virtual.h) come before the first token of every sequence or prefix by themselves; lengths and
+ * capacities do not count them. */
 #ifndef LT_NN_DECODE_H
 #define LT_NN_DECODE_H
 

@@ -39,14 +39,16 @@ void lt_decoder_attach(lt_decoder *d, int64_t sequence, int64_t prefix)
 
 int64_t lt_decoder_length(const lt_decoder *d, int64_t sequence)
 {
-    return d->sequences[sequence].shared + d->sequences[sequence].own;
+    int64_t cached = d->sequences[sequence].shared + d->sequences[sequence].own;
+    return cached ? cached - d->P : 0;
 }
 
 void lt_decoder_rewind(lt_decoder *d, int64_t sequence, int64_t length)
 {
     lt_decode_sequence *s = &d->sequences[sequence];
-    assert(length >= s->shared && length <= s->shared + s->own);
-    s->own = length - s->shared;
+    int64_t cached = length || s->shared ? length + d->P : 0; /* an empty sequence has no virtual tokens yet */
+    assert(cached >= s->shared && cached <= s->shared + s->own);
+    s->own = cached - s->shared;
 }
 
 void lt_decoder_copy(lt_decoder *d, int64_t from, int64_t to)
@@ -63,21 +65,26 @@ void lt_decoder_copy(lt_decoder *d, int64_t from, int64_t to)
     d->sequences[to] = d->sequences[from];
 }
 
+void lt_decode_remember_row(const lt_decoder *d, int64_t layer, int64_t sequence, int64_t position, const float *key, const float *value)
+{
+    const lt_kernels *k = lt_kernels_get();
+    int64_t KD = d->model->config.K * d->model->config.D, at = layer * d->total + sequence;
+    int64_t offset = (position - d->sequences[sequence].shared) * token_bytes(d);
+    if (d->cache_dtype == LT_DTYPE_BF16) {
+        k->f32_to_bf16(key, (uint16_t *)(d->keys[at] + offset), KD);
+        k->f32_to_bf16(value, (uint16_t *)(d->values[at] + offset), KD);
+    } else {
+        memcpy(d->keys[at] + offset, key, (size_t)KD * sizeof(float));
+        memcpy(d->values[at] + offset, value, (size_t)KD * sizeof(float));
+    }
+}
+
 void lt_decode_remember(const lt_decoder *d, int64_t layer, int64_t n)
 {
     const lt_config *c = &d->model->config;
-    const lt_kernels *k = lt_kernels_get();
-    int64_t QKV = (c->H + 2 * c->K) * c->D, KD = c->K * c->D;
+    int64_t QKV = (c->H + 2 * c->K) * c->D;
     for (int64_t i = 0; i < n; i++) {
-        const float *key = d->run.qkv + i * QKV + c->H * c->D, *value = key + KD;
-        int64_t sequence = d->row_sequence[i], at = layer * d->total + sequence;
-        int64_t offset = (d->positions[i] - d->sequences[sequence].shared) * token_bytes(d);
-        if (d->cache_dtype == LT_DTYPE_BF16) {
-            k->f32_to_bf16(key, (uint16_t *)(d->keys[at] + offset), KD);
-            k->f32_to_bf16(value, (uint16_t *)(d->values[at] + offset), KD);
-        } else {
-            memcpy(d->keys[at] + offset, key, (size_t)KD * sizeof(float));
-            memcpy(d->values[at] + offset, value, (size_t)KD * sizeof(float));
-        }
+        const float *key = d->run.qkv + i * QKV + c->H * c->D;
+        lt_decode_remember_row(d, layer, d->row_sequence[i], d->positions[i], key, key + c->K * c->D);
     }
 }

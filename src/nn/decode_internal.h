@@ -12,7 +12,7 @@ enum { LT_DECODE_TILE = 16 }; /* new tokens that attend together */
 typedef struct lt_decode_sequence {
     int64_t prefix; /* another sequence, or -1 */
     int64_t shared;
-    int64_t own; /* tokens in its own cache */
+    int64_t own; /* tokens in its own cache, virtual ones included */
     int64_t rope_length; /* longrope: the length for which the cached keys were rotated */
 } lt_decode_sequence;
 
@@ -26,7 +26,9 @@ typedef struct lt_decode_tile {
 
 struct lt_decoder {
     lt_model *model;
-    lt_decoder_shape shape;
+    lt_decoder_shape shape;        /* capacities with P */
+    int64_t P;                     /* virtual tokens of a sequence, in the stream or as keys */
+    int32_t *virtual_ids;          /* (P) */
     lt_arena arena, hook_arena;
     lt_workspace ws;
     lt_run run;
@@ -56,6 +58,8 @@ int64_t lt_decode_longest(const lt_decoder_shape *shape);
 void lt_decode_cache_layout(lt_decoder *d);
 /* Puts k and v of the n rows in hand into the caches of their sequences. */
 void lt_decode_remember(const lt_decoder *d, int64_t layer, int64_t n);
+/* One key and one value (K·D) f32 into the cache of a sequence. */
+void lt_decode_remember_row(const lt_decoder *d, int64_t layer, int64_t sequence, int64_t position, const float *key, const float *value);
 
 /* decode_attend.c */
 int64_t lt_decode_attend_rows(const lt_config *c); /* rows of q of a tile */

@@ -1,11 +1,12 @@
 #include "nn/embed.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 bool lt_embed_trained(const lt_embed *embed)
 {
     return embed->dweight || (embed->hook && embed->hook->enabled) || embed->dpositions || embed->dtypes ||
-           embed->dnorm || embed->dnorm_bias;
+           embed->dnorm || embed->dnorm_bias || lt_virtual_rows(embed->virtual);
 }
 
 /* x (T,C) += rows of a learned table; indices NULL: row 0 for all. */
@@ -33,12 +34,15 @@ static bool sum_rows(const lt_embed *embed, const lt_embed_tokens *tokens, int64
     const int64_t C = embed->weight.matrix.cols;
     const int32_t *ids = tokens->ids + first;
     for (int64_t t = 0; t < n; t++)
-        if (!lt_weights_read_row(&embed->weight, ids[t], x + t * C, err))
+        if (ids[t] >= 0 && !lt_weights_read_row(&embed->weight, ids[t], x + t * C, err))
             return false;
     if (embed->hook && embed->hook->enabled)
         embed->hook->forward(embed->hook, ids, n, C, x);
-    if (embed->scale != 1.0f)
-        lt_kernels_get()->scale(x, embed->scale, n * C);
+    for (int64_t t = 0; t < n; t++)
+        if (ids[t] < 0)
+            memcpy(x + t * C, embed->virtual->values + ~ids[t] * C, (size_t)C * sizeof *x);
+        else if (embed->scale != 1.0f)
+            lt_kernels_get()->scale(x + t * C, embed->scale, C);
     return add_rows(embed, &embed->positions, "position", tokens->positions + first, n, x, err) &&
            add_rows(embed, &embed->types, "type", tokens->types ? tokens->types + first : NULL, n, x, err);
 }
@@ -53,7 +57,7 @@ bool lt_embed_forward(const lt_embed *embed, const lt_embed_tokens *tokens, floa
     return true;
 }
 
-/* table (rows,C) += scale · dx. Columns in parallel, rows in order: the same row twice is no race, and the sum has one order. */
+/* table (rows,C) += scale · dx; indices below 0 have no row there. Columns in parallel, rows in order: the same row twice is no race, and the sum has one order. */
 static void scatter(float *table, const int32_t *indices, int64_t T, int64_t C, float scale, const float *dx)
 {
     enum { COLUMNS = 64 };
@@ -61,7 +65,8 @@ static void scatter(float *table, const int32_t *indices, int64_t T, int64_t C, 
 #pragma omp parallel for schedule(static)
     for (int64_t c = 0; c < C; c += COLUMNS)
         for (int64_t t = 0; t < T; t++)
-            k->axpy(table + (indices ? indices[t] : 0) * C + c, scale, dx + t * C + c, C - c < COLUMNS ? C - c : COLUMNS);
+            if (!indices || indices[t] >= 0)
+                k->axpy(table + (indices ? indices[t] : 0) * C + c, scale, dx + t * C + c, C - c < COLUMNS ? C - c : COLUMNS);
 }
 
 bool lt_embed_backward(const lt_embed *embed, const lt_embed_tokens *tokens, float *dx, int64_t chunk, float *scratch,
@@ -77,6 +82,9 @@ bool lt_embed_backward(const lt_embed *embed, const lt_embed_tokens *tokens, flo
     }
     if (embed->hook && embed->hook->enabled)
         embed->hook->backward(embed->hook, tokens->ids, T, C, dx);
+    for (int64_t t = 0; embed->virtual && embed->virtual->gradient && t < T; t++)
+        if (tokens->ids[t] < 0)
+            lt_kernels_get()->axpy(embed->virtual->gradient + ~tokens->ids[t] * C, 1.0f, dx + t * C, C);
     if (embed->dweight)
         scatter(embed->dweight, tokens->ids, T, C, embed->scale, dx);
     if (embed->dpositions)

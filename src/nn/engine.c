@@ -43,6 +43,8 @@ void lt_engine_close(lt_engine *e)
     free(e);
 }
 
+int64_t lt_engine_overhead(const lt_engine *e) { return lt_virtual_rows(e->model->virtual); }
+
 void lt_engine_set_step(lt_engine *e, uint64_t seed, uint64_t step)
 {
     e->ws.seed = seed;
@@ -55,31 +57,123 @@ void lt_engine_set_dropout(lt_engine *e, bool on)
     e->ws.training = on && e->shape.training;
 }
 
+/* The stream's own ids and starts: P virtual tokens before every sequence of the batch. */
+static void insert_virtual(lt_engine *e, const lt_batch *batch, int64_t P)
+{
+    int64_t at = 0;
+    for (int64_t s = 0; s < batch->sequences; s++) {
+        e->starts[s] = (int32_t)at;
+        int64_t n = batch->starts[s + 1] - batch->starts[s];
+        for (int64_t p = 0; p < P; p++) {
+            e->types[at] = 0;
+            e->ids[at++] = (int32_t)~p;
+        }
+        memcpy(e->ids + at, batch->ids + batch->starts[s], (size_t)n * sizeof *e->ids);
+        if (batch->types)
+            memcpy(e->types + at, batch->types + batch->starts[s], (size_t)n * sizeof *e->types);
+        at += n;
+    }
+    e->starts[batch->sequences] = (int32_t)at;
+    e->run.starts = e->starts;
+    e->stream_ids = e->ids;
+    e->stream_types = batch->types ? e->types : NULL;
+}
+
 static void index_batch(lt_engine *e, const lt_batch *batch)
 {
+    int64_t P = lt_virtual_rows(e->model->virtual), n = 0;
     e->batch = batch;
-    e->run.T = batch->T;
+    e->run.T = batch->T + batch->sequences * P;
     e->run.sequences = batch->sequences;
     e->run.starts = batch->starts;
+    e->stream_ids = batch->ids;
+    e->stream_types = batch->types;
     e->run.rope_rows = e->rope_rows;
-    for (int64_t s = 0; s < batch->sequences; s++)
-        for (int32_t t = batch->starts[s]; t < batch->starts[s + 1]; t++) {
-            e->positions[t] = t - batch->starts[s];
-            e->rope_rows[t] = lt_rope_row(&e->run.ropes[0], t - batch->starts[s], batch->starts[s + 1] - batch->starts[s]);
+    e->run.prefix = lt_virtual_keys(e->model->virtual);
+    assert(e->run.T <= e->shape.max_T);
+    if (P)
+        insert_virtual(e, batch, P);
+    for (int64_t s = 0; s < batch->sequences; s++) {
+        int64_t shift = (s + 1) * P; /* of a row of the batch, in the stream */
+        int64_t length = e->run.starts[s + 1] - e->run.starts[s] + e->run.prefix;
+        for (int32_t t = e->run.starts[s]; t < e->run.starts[s + 1]; t++) {
+            e->positions[t] = t - e->run.starts[s] + (int32_t)e->run.prefix;
+            e->rope_rows[t] = lt_rope_row(&e->run.ropes[0], e->positions[t], length);
         }
-    int64_t n = 0;
-    for (int64_t t = 0; t < batch->T; t++)
-        if (batch->targets[t] >= 0) {
-            e->rows[n] = (int32_t)t;
-            e->labels[n++] = batch->targets[t];
-        }
+        for (int64_t t = batch->starts[s]; t < batch->starts[s + 1]; t++)
+            if (batch->targets[t] >= 0) {
+                e->rows[n] = (int32_t)(t + shift);
+                e->labels[n++] = batch->targets[t];
+            }
+    }
     assert(n == batch->target_count);
-    memset(e->has_gradient, 0, (size_t)batch->T);
+    memset(e->has_gradient, 0, (size_t)e->run.T);
+}
+
+/* Where a row of the batch is in the stream. */
+static int64_t stream_row(const lt_engine *e, int64_t row)
+{
+    int64_t P = e->run.starts == e->starts ? lt_virtual_rows(e->model->virtual) : 0, s = 0;
+    while (P && e->batch->starts[s + 1] <= row)
+        s++;
+    return row + (P ? (s + 1) * P : 0);
+}
+
+/* The prefix's rows (P, L·2·KD) to keys and values of each layer; or their gradients the other way, added. */
+static void copy_prefix(lt_engine *e, bool back)
+{
+    const lt_config *c = &e->model->config;
+    const lt_virtual *v = e->model->virtual;
+    const lt_kernels *k = lt_kernels_get();
+    int64_t KD = c->K * c->D;
+    for (int64_t l = 0; l < c->L; l++)
+        for (int64_t p = 0; p < v->P; p++) {
+            int64_t row = (p * c->L + l) * 2 * KD, at = (l * v->P + p) * KD;
+            if (back) {
+                k->axpy(v->gradient + row, 1.0f, e->run.dprefix_k + at, KD);
+                k->axpy(v->gradient + row + KD, 1.0f, e->run.dprefix_v + at, KD);
+            } else {
+                memcpy(e->run.prefix_k + at, v->values + row, (size_t)KD * sizeof(float));
+                memcpy(e->run.prefix_v + at, v->values + row + KD, (size_t)KD * sizeof(float));
+            }
+        }
+}
+
+static void begin_virtual(lt_engine *e)
+{
+    lt_virtual *v = e->model->virtual;
+    if (!v || !v->enabled)
+        return;
+    if (v->forward)
+        v->forward(v, e->ws.seed, e->ws.step, e->ws.training);
+    if (e->run.prefix)
+        copy_prefix(e, false);
+}
+
+static void clear_prefix_gradients(lt_engine *e)
+{
+    const lt_config *c = &e->model->config;
+    size_t bytes = (size_t)(c->L * e->run.prefix * c->K * c->D) * sizeof(float);
+    if (bytes) {
+        memset(e->run.dprefix_k, 0, bytes);
+        memset(e->run.dprefix_v, 0, bytes);
+    }
+}
+
+static void end_virtual(lt_engine *e)
+{
+    lt_virtual *v = e->model->virtual;
+    if (!v || !v->enabled || !v->gradient)
+        return;
+    if (e->run.prefix)
+        copy_prefix(e, true);
+    if (v->backward)
+        v->backward(v);
 }
 
 static lt_embed_tokens embedded(const lt_engine *e)
 {
-    return (lt_embed_tokens){.T = e->batch->T, .ids = e->batch->ids, .positions = e->positions, .types = e->batch->types};
+    return (lt_embed_tokens){.T = e->run.T, .ids = e->stream_ids, .positions = e->positions, .types = e->stream_types};
 }
 
 /* Blocks begin … end - 1 over the stream. */
@@ -113,7 +207,7 @@ static bool frozen_blocks(lt_engine *e, const lt_engine_prefix *prefix, lt_error
 
 bool lt_engine_forward_cached(lt_engine *e, const lt_batch *batch, const lt_engine_prefix *prefix, lt_error *err)
 {
-    assert(batch->T <= e->shape.max_T && e->lowest > 0);
+    assert(e->lowest > 0); /* so there are no virtual tokens */
     index_batch(e, batch);
     if (!frozen_blocks(e, prefix, err))
         return false;
@@ -123,9 +217,9 @@ bool lt_engine_forward_cached(lt_engine *e, const lt_batch *batch, const lt_engi
 
 bool lt_engine_forward(lt_engine *e, const lt_batch *batch, lt_error *err)
 {
-    assert(batch->T <= e->shape.max_T);
     lt_model *m = e->model;
     index_batch(e, batch);
+    begin_virtual(e);
     lt_block_prefetch(&m->blocks[0]);
     lt_embed_tokens tokens = embedded(e);
     if (!lt_embed_forward(&m->embed, &tokens, e->run.stream, err))
@@ -202,15 +296,15 @@ int64_t lt_engine_width(const lt_engine *e) { return e->model->config.C; }
 
 void lt_engine_hidden(lt_engine *e, int64_t row, float *out)
 {
-    normed(e, e->run.stream + row * e->model->config.C, out, 1);
+    normed(e, e->run.stream + stream_row(e, row) * e->model->config.C, out, 1);
 }
 
 void lt_engine_add_hidden_gradient(lt_engine *e, int64_t row, const float *gradient)
 {
     int64_t C = e->model->config.C;
-    int32_t at = (int32_t)row;
-    assert(!e->has_gradient[row] && "one gradient a row: sum them first");
-    memcpy(e->head_x, e->run.stream + row * C, (size_t)C * sizeof(float));
+    int32_t at = (int32_t)stream_row(e, row);
+    assert(!e->has_gradient[at] && "one gradient a row: sum them first");
+    memcpy(e->head_x, e->run.stream + at * C, (size_t)C * sizeof(float));
     memcpy(e->head_dx, gradient, (size_t)C * sizeof(float));
     final_norm_backward(e, e->head_x, e->head_dx, &at, 1);
 }
@@ -220,10 +314,11 @@ bool lt_engine_backward(lt_engine *e, lt_error *err)
     lt_model *m = e->model;
     int64_t C = m->config.C;
     assert(e->shape.training);
-    for (int64_t t = 0; t < e->batch->T; t++)
+    for (int64_t t = 0; t < e->run.T; t++)
         if (!e->has_gradient[t])
             memset(e->run.stream + t * C, 0, (size_t)C * sizeof(float));
     bool embed = lt_embed_trained(&m->embed);
+    clear_prefix_gradients(e);
     for (int64_t l = m->config.L - 1; l >= e->lowest; l--) {
         if (l > e->lowest)
             lt_block_prefetch(&m->blocks[l - 1]);
@@ -232,6 +327,7 @@ bool lt_engine_backward(lt_engine *e, lt_error *err)
     lt_embed_tokens tokens = embedded(e);
     if (embed && !lt_embed_backward(&m->embed, &tokens, e->run.stream, e->run.chunk, e->run.xn, e->run.norm_scratch, err))
         return false;
+    end_virtual(e);
     return lt_weights_check(m->weights, err);
 }
 

@@ -31,8 +31,8 @@ typedef struct lt_engine_shape {
     lt_compute compute;
     int threads;
     bool training;          /* false: forward only (eval), nothing is kept */
-    int64_t max_T;          /* tokens of the largest step */
-    int64_t max_sequence;   /* longest sequence */
+    int64_t max_T;          /* tokens of the largest step, virtual ones included (lt_virtual_rows a sequence) */
+    int64_t max_sequence;   /* longest sequence, with all virtual tokens before it */
     int64_t chunk;          /* tokens that pass the MLP at once */
     int64_t head_chunk;     /* target rows whose logits exist at once */
     int activation_bits;    /* 8, 16, 32: the store of kept activations */
@@ -49,6 +49,9 @@ typedef struct lt_engine_bytes {
 
 /* Plans: what an engine of this shape takes. The same layout code allocates. */
 lt_engine_bytes lt_engine_measure(const lt_model *model, const lt_engine_shape *shape);
+
+/* Rows of the stream that every sequence takes beside its own: an engine has room for max_T rows together. */
+int64_t lt_engine_overhead(const lt_engine *engine);
 
 bool lt_engine_open(lt_engine **engine, lt_model *model, const lt_engine_shape *shape, lt_error *err);
 void lt_engine_close(lt_engine *engine);

@@ -19,6 +19,8 @@ struct lt_engine {
 
     int32_t *positions; /* (max_T) */
     int32_t *rope_rows; /* (max_T) of the ropes' tables */
+    int32_t *ids, *types, *starts; /* (max_T), (max_T), (max_T + 1) with virtual tokens in the stream, or NULL: the batch's own */
+    const int32_t *stream_ids, *stream_types; /* of the step in hand: these, or the batch's */
     int32_t *rows;      /* (max_T) row of the i-th target */
     int32_t *labels;    /* (max_T) its id */
     char *has_gradient; /* (max_T) this row of the stream holds a gradient already */

@@ -10,6 +10,11 @@ static bool hooked(const lt_linear *linear)
     return linear->hook && linear->hook->enabled;
 }
 
+static bool scales_input(const lt_linear *linear)
+{
+    return hooked(linear) && linear->hook->input_scale;
+}
+
 bool lt_linear_trained(const lt_linear *linear)
 {
     return linear->dweight || linear->dbias || hooked(linear);
@@ -155,6 +160,43 @@ static void bias_gradient(const lt_linear *linear, const lt_linear_io *io)
     }
 }
 
+/* y (T,K) = x · scale, or y +=. */
+static void multiply_rows(const float *x, int64_t x_stride, const float *scale, int64_t T, int64_t K, float *y, int64_t y_stride, bool add)
+{
+#pragma omp parallel for schedule(static)
+    for (int64_t t = 0; t < T; t++)
+        for (int64_t k = 0; k < K; k++)
+            y[t * y_stride + k] = (add ? y[t * y_stride + k] : 0) + x[t * x_stride + k] * scale[k];
+}
+
+/* The layer whose input its hook scales; ws->packed_x holds that input afterwards. */
+static void scaled_forward(const lt_linear *linear, lt_workspace *ws, const lt_linear_io *io)
+{
+    int64_t mark = lt_arena_mark(ws->arena), K = linear->K;
+    float *x = LT_ARENA_NEW(ws->arena, float, io->T * K);
+    lt_linear_io scaled = *io;
+    multiply_rows(io->x, io->x_stride, linear->hook->input_scale, io->T, K, x, K, false);
+    scaled.x = x;
+    scaled.x_stride = K;
+    pack(ws, x, K, io->T, K, ws->packed_x);
+    base_forward(linear, ws, &scaled);
+    lt_arena_release(ws->arena, mark);
+}
+
+/* io->packed_dy is in place. dx = or += scale · dy w. */
+static void scaled_backward(const lt_linear *linear, lt_workspace *ws, const lt_linear_io *io, bool accumulate)
+{
+    int64_t mark = lt_arena_mark(ws->arena), K = linear->K;
+    lt_linear_io scaled = *io;
+    scaled.dx = LT_ARENA_NEW(ws->arena, float, io->T * K);
+    scaled.dx_stride = K;
+    base_backward(linear, ws, &scaled, 0);
+    linear->hook->backward(linear->hook, linear, ws, &scaled);
+    if (io->dx)
+        multiply_rows(scaled.dx, K, linear->hook->input_scale, io->T, K, io->dx, io->dx_stride, accumulate);
+    lt_arena_release(ws->arena, mark);
+}
+
 void lt_linear_forward(const lt_linear *const *linears, int count, lt_workspace *ws, const float *x, int64_t x_stride, int64_t T,
                        float *const *y, int64_t y_stride)
 {
@@ -164,6 +206,12 @@ void lt_linear_forward(const lt_linear *const *linears, int count, lt_workspace 
     pack(ws, x, x_stride, T, linears[0]->K, ws->packed_x);
     for (int i = 0; i < count; i++) {
         io.y = y[i];
+        if (scales_input(linears[i])) {
+            scaled_forward(linears[i], ws, &io);
+            if (i + 1 < count)
+                pack(ws, x, x_stride, T, linears[0]->K, ws->packed_x);
+            continue;
+        }
         base_forward(linears[i], ws, &io);
         if (hooked(linears[i]))
             linears[i]->hook->forward(linears[i]->hook, linears[i], ws, &io);
@@ -188,6 +236,11 @@ void lt_linear_backward(const lt_linear *const *linears, int count, lt_workspace
         io.y = dy[i];
         if (whole)
             pack(ws, dy[i], dy_stride, T, linear->N, ws->packed_dy);
+        if (scales_input(linear)) {
+            scaled_backward(linear, ws, &io, accumulate);
+            accumulate = true;
+            continue;
+        }
         if (hooked(linear)) {
             if (dx && !accumulate) { /* hooks add */
                 for (int64_t t = 0; t < T; t++)

@@ -52,6 +52,9 @@ struct lt_linear_hook {
     int64_t (*scratch_bytes)(const lt_linear_hook *hook, const lt_linear *linear, int64_t T);
     bool changes_dy;
     bool enabled; /* off: the layer is the frozen base (the reference of a preference objective) */
+    /* (K) f32 that multiplies the base product's input, or NULL: y = (x · scale) wᵀ + b. The layer then applies it both ways itself;
+     * forward is not called, and backward comes after the base product, with io->dx the gradient at the scaled input. */
+    const float *input_scale;
 };
 
 struct lt_linear {

@@ -384,7 +384,13 @@ int64_t lt_model_lowest_trained(lt_model *m)
         if (block->trained)
             lowest = l;
     }
-    return lt_embed_trained(&m->embed) ? 0 : lowest;
+    return lt_embed_trained(&m->embed) || lt_virtual_keys(m->virtual) ? 0 : lowest;
+}
+
+void lt_model_set_virtual(lt_model *m, lt_virtual *virtual)
+{
+    m->virtual = virtual;
+    m->embed.virtual = virtual && virtual->kind == LT_VIRTUAL_INPUTS ? virtual : NULL;
 }
 
 int64_t lt_model_parameter_count(const lt_model *m)

@@ -34,6 +34,7 @@ typedef struct lt_model {
     lt_linear head_transform; /* (C,C) before the head, with head_norm behind it (head_transform.h); module NULL: none */
     lt_norm head_norm;
     float *dhead_norm, *dhead_norm_bias;
+    lt_virtual *virtual;    /* what an adapter puts before every sequence, or NULL; embed.virtual is the same when it is inputs */
     lt_norm final_norm;
     float *dfinal_norm, *dfinal_norm_bias;
     lt_block *blocks;       /* L */
@@ -72,8 +73,11 @@ void lt_model_trained_plug(lt_model *model, lt_param_list *params);
 bool lt_model_trained_load(lt_model *model, lt_param_list *params, lt_error *err);
 
 /* Lowest block whose input gradient or parameters are needed: 0 when the embedding is trained, L when only the final norm or the
- * head is. Updates block.trained. */
+ * head is. Virtual tokens reach down to block 0. Updates block.trained. */
 int64_t lt_model_lowest_trained(lt_model *model);
+
+/* Puts virtual tokens before every sequence from now on, or none (NULL). Borrowed. */
+void lt_model_set_virtual(lt_model *model, lt_virtual *virtual);
 
 /* Elements of all tensors, tied matrices once, as transformers counts. */
 int64_t lt_model_parameter_count(const lt_model *model);

@@ -10,7 +10,8 @@
 typedef struct lt_evaluate_options {
     const lt_objective *objective;
     const lt_objective_options *objective_options;
-    int64_t pass_tokens; /* records are packed up to this many tokens: the engine's max_T, at least the longest record */
+    int64_t pass_tokens; /* records are packed up to this many tokens: the engine's max_T, at least the longest record;
+                          * virtual tokens count */
     /* Called for every record in order, with the log-probabilities of its targets; false stops. May be NULL. */
     bool (*record)(int64_t index, const float *logp, int64_t targets, void *context, lt_error *err);
     /* With a score head, called for every record in order with the scores (row->sequences, labels); false stops. May be NULL. */

@@ -13,6 +13,12 @@ void lt_loader_init(lt_loader *loader, lt_token_store *store, const lt_loader_op
     *loader = (lt_loader){.store = store, .options = *options};
 }
 
+/* What a record takes of a pass. */
+static int64_t room_of(const lt_loader *loader, const lt_record_size *size)
+{
+    return size->tokens + size->sequences * loader->options.overhead;
+}
+
 static int64_t record_count(const lt_loader *loader) { return lt_token_store_totals(loader->store)->records; }
 
 /* A keyed permutation of 0 … n-1: a Feistel network over the next power of four, walked until it lands below n (fewer
@@ -77,27 +83,30 @@ bool lt_loader_measure(lt_loader *loader, int64_t steps, int64_t pass_tokens, lt
 {
     *extent = (lt_loader_extent){.typed = lt_token_store_totals(loader->store)->typed};
     lt_loader_place place = loader->place;
-    double tokens = 0, targets = 0, passes = 0, squares = 0;
+    double tokens = 0, sizes = 0, targets = 0, passes = 0, squares = 0;
     for (int64_t step = 0; step < steps; step++) {
         lt_loader_place first = place;
         lt_record_size pass = {0};
-        int64_t rows = 0, pass_rows = 0, step_tokens = 0, pass_size = 0, pass_targets = 0, pass_sequences = 0;
+        int64_t rows = 0, pass_rows = 0, step_tokens = 0, pass_size = 0, pass_real = 0, pass_targets = 0, pass_sequences = 0;
         do {
             if (!lt_token_store_size(loader->store, take(loader, &place), &pass, err))
                 return false;
-            if (pass_rows == 0 || (pass_tokens && pass_size + pass.tokens > pass_tokens)) {
+            if (pass_rows == 0 || (pass_tokens && pass_size + room_of(loader, &pass) > pass_tokens)) {
                 passes++;
-                pass_rows = pass_size = pass_targets = pass_sequences = 0;
+                pass_rows = pass_size = pass_real = pass_targets = pass_sequences = 0;
             }
             rows++;
             pass_rows++;
-            pass_size += pass.tokens;
+            pass_real += pass.tokens;
+            pass_size += room_of(loader, &pass);
             pass_targets += pass.targets;
             pass_sequences += pass.sequences;
             step_tokens += pass.tokens;
             targets += pass.targets;
             squares += pass.squares;
-            grow(&extent->pass_tokens, pass_size);
+            sizes += (double)room_of(loader, &pass);
+            grow(&extent->pass_tokens, pass_real);
+            grow(&extent->pass_size, pass_size);
             grow(&extent->pass_targets, pass_targets);
             grow(&extent->pass_sequences, pass_sequences);
             grow(&extent->pass_rows, pass_rows);
@@ -108,6 +117,7 @@ bool lt_loader_measure(lt_loader *loader, int64_t steps, int64_t pass_tokens, lt
     }
     if (steps > 0) {
         extent->mean_tokens = tokens / (double)steps;
+        extent->mean_size = sizes / (double)steps;
         extent->mean_targets = targets / (double)steps;
         extent->mean_passes = passes / (double)steps;
         extent->mean_squares = squares / (double)steps;
@@ -199,13 +209,15 @@ bool lt_loader_next_pass(lt_loader *loader, lt_step_batch *step, int64_t pass_to
     step->row_count = 0;
     step->starts[0] = 0;
     step->sequence_targets[0] = 0;
+    int64_t room = 0;
     do {
         assert(step->batch.T + step->sizes[step->next_row].tokens <= step->extent.pass_tokens);
+        room += room_of(loader, &step->sizes[step->next_row]);
         if (!append(loader, step, step->next_row, err))
             return false;
         step->next_row++;
     } while (step->next_row < step->step_rows &&
-             (!pass_tokens || step->batch.T + step->sizes[step->next_row].tokens <= pass_tokens));
+             (!pass_tokens || room + room_of(loader, &step->sizes[step->next_row]) <= pass_tokens));
     step->passes++;
     return true;
 }

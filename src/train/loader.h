@@ -15,6 +15,7 @@ typedef struct lt_loader_options {
     int64_t rows_per_step; /* batch size × gradient accumulation */
     bool shuffle;          /* false: file order */
     bool wrap;             /* steps are always full */
+    int64_t overhead;      /* rows that a model puts before every sequence (virtual tokens): they count in pass_tokens */
     uint64_t seed;
 } lt_loader_options;
 
@@ -37,11 +38,13 @@ int64_t lt_loader_record(const lt_loader *loader, int64_t epoch, int64_t positio
 int64_t lt_loader_steps_per_epoch(const lt_loader *loader);
 
 /* What the largest of the steps first, … first + steps - 1 of a run takes; exact, by walking through their records' sizes.
- * A step larger than pass_tokens is run as several passes of whole rows (0: always one). */
+ * A step larger than pass_tokens, overhead included, is run as several passes of whole rows (0: always one). */
 typedef struct lt_loader_extent {
     int64_t pass_tokens, pass_targets, pass_sequences, pass_rows; /* the largest pass */
+    int64_t pass_size;                                            /* its tokens with the overhead: rows of the stream */
     int64_t step_tokens, step_rows;                               /* the largest step */
     double mean_tokens, mean_targets, mean_passes;                /* of a step */
+    double mean_size;                                             /* mean_tokens with the overhead */
     bool typed;                                                   /* tokens have types */
     double mean_squares;                                          /* Σ length² of the sequences of a step: attention's work */
 } lt_loader_extent;

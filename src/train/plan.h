@@ -25,7 +25,7 @@ typedef struct lt_plan_request {
     lt_loader *loader;           /* NULL: only least_tokens count */
     const lt_pass_means *means;  /* what passes are computed with; NULL: language modelling */
     int64_t steps;               /* of the run from the loader's place; how far the data is walked through */
-    int64_t least_tokens;        /* room for at least this many tokens (the longest evaluation row) */
+    int64_t least_tokens;        /* room for at least this many tokens (the longest evaluation row, virtual tokens included) */
     int64_t longest_sequence;    /* of all data */
     lt_compute compute;
     int threads;                 /* > 0 */

@@ -113,7 +113,7 @@ bool lt_plan_choose(const lt_plan_facts *facts, int64_t limit_bytes, lt_plan_cho
     int64_t whole = 0;
     if (r->loader && !lt_loader_measure(r->loader, r->steps, 0, &s.extent, err))
         return false;
-    whole = s.extent.pass_tokens;
+    whole = s.extent.pass_size;
     for (size_t i = 0; i < sizeof pass_counts / sizeof *pass_counts; i++) {
         int64_t tokens = (whole + pass_counts[i] - 1) / pass_counts[i];
         if (tokens > MOST_PASS_TOKENS)
@@ -121,7 +121,7 @@ bool lt_plan_choose(const lt_plan_facts *facts, int64_t limit_bytes, lt_plan_cho
         start.pass_tokens = pass_counts[i] == 1 ? 0 : tokens;
         if (start.pass_tokens && !lt_loader_measure(r->loader, r->steps, start.pass_tokens, &s.extent, err))
             return false;
-        int64_t before = s.extent.pass_tokens;
+        int64_t before = s.extent.pass_size;
         try_pass(&s, start);
         bool all_kept = s.best_seconds >= 0 && s.best.keep_all == facts->trained_layers;
         if (!r->loader || all_kept || before <= max64(r->least_tokens, tokens / 2) || s.extent.pass_rows <= 1)

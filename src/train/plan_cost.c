@@ -87,13 +87,14 @@ lt_engine_shape lt_plan_shape(const lt_plan_facts *facts, const lt_plan_choice *
                               int threads)
 {
     const lt_plan_request *r = facts->request;
-    int64_t T = max64(extent->pass_tokens, r->least_tokens);
+    int64_t T = max64(extent->pass_size, r->least_tokens);
+    int64_t virtual_tokens = lt_virtual_rows(r->model->virtual) + lt_virtual_keys(r->model->virtual);
     return (lt_engine_shape){
         .compute = r->compute,
         .threads = threads,
         .training = facts->training,
         .max_T = T,
-        .max_sequence = r->longest_sequence,
+        .max_sequence = r->longest_sequence + virtual_tokens,
         .chunk = min64(choice->chunk, T),
         .head_chunk = min64(choice->head_chunk, T),
         .activation_bits = choice->activation_bits,
@@ -140,7 +141,7 @@ static void mean_pass(const lt_plan_facts *facts, const lt_loader_extent *extent
                       double *targets)
 {
     *passes = facts->request->loader ? extent->mean_passes : 1;
-    *tokens = facts->request->loader ? extent->mean_tokens / *passes : (double)facts->request->least_tokens;
+    *tokens = facts->request->loader ? extent->mean_size / *passes : (double)facts->request->least_tokens;
     *targets = facts->request->loader ? extent->mean_targets / *passes : *tokens;
 }
 

@@ -89,6 +89,7 @@ bool lt_run_read_data(lt_run *run, const char *temporary, lt_error *err)
                        .shuffle = o->shuffle,
                        .wrap = !o->shuffle && o->max_steps > 0,
                        .seed = o->seed,
+                       .overhead = lt_virtual_rows(run->model->virtual),
                    });
     run->total_steps = steps_of(run);
     lt_schedule_options schedule = o->schedule;
@@ -146,6 +147,12 @@ bool lt_run_build_references(lt_run *run, const char *temporary, lt_error *err)
 
 static int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
 
+/* Rows of the stream that the longest record may take. */
+static int64_t longest_record(const lt_run *run, const lt_token_totals *totals)
+{
+    return totals->longest_record + totals->most_sequences * lt_virtual_rows(run->model->virtual);
+}
+
 bool lt_run_make_plan(lt_run *run, const lt_plan_choice *choice, bool measure_speed, lt_error *err)
 {
     const lt_train_options *o = run->options;
@@ -158,7 +165,7 @@ bool lt_run_make_plan(lt_run *run, const lt_plan_choice *choice, bool measure_sp
         .optimizer = &run->optimizer,
         .loader = &run->loader,
         .steps = run->total_steps - run->at.step,
-        .least_tokens = run->eval ? lt_token_store_totals(run->eval)->longest_record : 0,
+        .least_tokens = run->eval ? longest_record(run, lt_token_store_totals(run->eval)) : 0,
         .longest_sequence = train->longest_sequence,
         .compute = o->compute,
         .threads = o->threads,
