@@ -15,6 +15,10 @@ static const struct {
     bool (*knows)(const char *key);
 } types[LT_PEFT_TYPES] = {
     [LT_PEFT_LORA] = {"LORA", lt_peft_lora_read, lt_peft_lora_write, lt_peft_lora_knows},
+    [LT_PEFT_IA3] = {"IA3", lt_peft_ia3_read, lt_peft_ia3_write, lt_peft_ia3_knows},
+    [LT_PEFT_PROMPT_TUNING] = {"PROMPT_TUNING", lt_peft_prompt_read, lt_peft_prompt_write, lt_peft_prompt_knows},
+    [LT_PEFT_P_TUNING] = {"P_TUNING", lt_peft_prompt_read, lt_peft_prompt_write, lt_peft_prompt_knows},
+    [LT_PEFT_PREFIX_TUNING] = {"PREFIX_TUNING", lt_peft_prompt_read, lt_peft_prompt_write, lt_peft_prompt_knows},
 };
 
 static const char *const task_types[] = {"SEQ_CLS",   "SEQ_2_SEQ_LM", "CAUSAL_LM",
@@ -22,7 +26,11 @@ static const char *const task_types[] = {"SEQ_CLS",   "SEQ_2_SEQ_LM", "CAUSAL_LM
 
 void lt_peft_config_init(lt_peft_config *config, lt_peft_type type)
 {
-    *config = (lt_peft_config){.type = type};
+    *config = (lt_peft_config){
+        .type = type,
+        .ia3 = {.init_weights = true},
+        .prompt = {.submodules = 1, .encoder_num_layers = 2},
+    };
     lt_peft_lora_init(&config->lora);
 }
 
@@ -33,6 +41,9 @@ void lt_peft_config_free(lt_peft_config *config)
     free(config->revision);
     lt_peft_names_free(&config->modules_to_save);
     lt_peft_lora_free(&config->lora);
+    lt_peft_names_free(&config->ia3.feedforward_modules);
+    free(config->prompt.init_text);
+    free(config->prompt.tokenizer);
     *config = (lt_peft_config){0};
 }
 
@@ -43,6 +54,10 @@ bool lt_peft_config_check(const lt_peft_config *config, lt_error *err)
                             LT_PEFT_MAX_PATTERNS, config->modules_to_save.count);
     switch (config->type) {
     case LT_PEFT_LORA: return lt_peft_lora_check(&config->lora, err);
+    case LT_PEFT_IA3: return lt_peft_ia3_check(config, err);
+    case LT_PEFT_PROMPT_TUNING:
+    case LT_PEFT_P_TUNING:
+    case LT_PEFT_PREFIX_TUNING: return lt_peft_prompt_check(config, err);
     case LT_PEFT_TYPES: break;
     }
     return true;
@@ -224,5 +239,28 @@ const char *const *lt_peft_default_targets(const char *model_type)
         return fused;
     if (!strcmp(model_type, "bert"))
         return query_and_value;
+    return NULL;
+}
+
+/* PEFT's TRANSFORMERS_MODELS_TO_IA3_TARGET_MODULES_MAPPING and …_FEEDFORWARD_MODULES_MAPPING. */
+const char *const *lt_peft_default_ia3_targets(const char *model_type, const char *const **feedforward)
+{
+    static const char *const kv[] = {"k_proj", "v_proj", "down_proj", NULL}, *const qv[] = {"q_proj", "v_proj", "down_proj", NULL},
+                             *const down[] = {"down_proj", NULL}, *const gpt2[] = {"c_attn", "mlp.c_proj", NULL},
+                             *const bert[] = {"key", "value", "output.dense", NULL},
+                             *const experts[] = {"k_proj", "v_proj", "w2", NULL};
+    static const struct {
+        const char *model_type;
+        const char *const *targets, *const *feedforward;
+    } known[] = {
+        {"llama", kv, down},   {"mistral", kv, down},     {"mixtral", experts, experts + 2}, {"gemma", qv, down},
+        {"gemma2", qv, down},  {"gemma3_text", qv, down}, {"qwen2", qv, down},               {"qwen3", qv, down},
+        {"gpt2", gpt2, gpt2 + 1}, {"bert", bert, bert + 2},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (!strcmp(known[i].model_type, model_type)) {
+            *feedforward = known[i].feedforward;
+            return known[i].targets;
+        }
     return NULL;
 }

@@ -13,6 +13,10 @@
 
 typedef enum lt_peft_type {
     LT_PEFT_LORA,
+    LT_PEFT_IA3,           /* Liu et al. 2022, arXiv 2205.05638 */
+    LT_PEFT_PROMPT_TUNING, /* Lester et al. 2021, arXiv 2104.08691 */
+    LT_PEFT_P_TUNING,      /* Liu et al. 2021, arXiv 2103.10385 */
+    LT_PEFT_PREFIX_TUNING, /* Li & Liang 2021, arXiv 2101.00190; P-tuning v2 is the same thing */
     LT_PEFT_TYPES /* how many there are */
 } lt_peft_type;
 
@@ -70,6 +74,31 @@ typedef struct lt_lora_config {
     lt_peft_names target_parameters; /* a list */
 } lt_lora_config;
 
+/* IA3: target_modules, exclude_modules and fan_in_fan_out are those of `lora`. */
+typedef struct lt_ia3_config {
+    lt_peft_names feedforward_modules; /* those of the targets whose input is scaled instead of their output */
+    bool init_weights;                 /* "init_ia3_weights", true: begin with ones; false: with noise */
+} lt_ia3_config;
+
+typedef enum lt_prompt_init { LT_PROMPT_INIT_RANDOM, LT_PROMPT_INIT_TEXT, LT_PROMPT_INIT_SAMPLE_VOCAB } lt_prompt_init;
+typedef enum lt_prompt_encoder { LT_PROMPT_ENCODER_MLP, LT_PROMPT_ENCODER_LSTM } lt_prompt_encoder;
+
+/* Prompt tuning, P-tuning and prefix tuning. What PEFT works out from the model is 0 until lt_peft_prompt_complete. */
+typedef struct lt_prompt_config {
+    int virtual_tokens;         /* "num_virtual_tokens" */
+    int token_dim, num_layers, num_attention_heads, submodules; /* submodules: "num_transformer_submodules", 1 */
+    lt_prompt_init init;        /* prompt tuning: "prompt_tuning_init" */
+    const int32_t *init_ids;    /* that text as tokens: the caller's, who has a tokenizer; not in the file */
+    int64_t init_id_count;
+    char *init_text, *tokenizer; /* "prompt_tuning_init_text", "tokenizer_name_or_path" */
+    lt_prompt_encoder encoder;  /* P-tuning: "encoder_reparameterization_type" */
+    int encoder_hidden_size;    /* P-tuning; prefix tuning with projection */
+    int encoder_num_layers;     /* of the LSTM, 2 */
+    double encoder_dropout;     /* between its layers */
+    bool prefix_projection;
+    bool zero_init;             /* prefix tuning: "init_weights" is "zero" */
+} lt_prompt_config;
+
 typedef struct lt_peft_config {
     lt_peft_type type;
     char *task_type;               /* "CAUSAL_LM", "SEQ_CLS", … or NULL */
@@ -77,7 +106,14 @@ typedef struct lt_peft_config {
     bool inference_mode;
     lt_peft_names modules_to_save; /* a list */
     lt_lora_config lora;
+    lt_ia3_config ia3;
+    lt_prompt_config prompt;
 } lt_peft_config;
+
+static inline bool lt_peft_is_prompt(const lt_peft_config *config)
+{
+    return config->type == LT_PEFT_PROMPT_TUNING || config->type == LT_PEFT_P_TUNING || config->type == LT_PEFT_PREFIX_TUNING;
+}
 
 /* What the caller can do. A configuration that asks for something else is LT_ERR_UNSUPPORTED, so that nothing in it is
  * ignored in silence. */
@@ -120,6 +156,13 @@ char *lt_peft_config_text(const lt_peft_config *config); /* malloc'ed; NULL when
 /* The target modules that PEFT takes when none are given, NULL-terminated; NULL for a model_type that it has none for. */
 const char *const *lt_peft_default_targets(const char *model_type);
 
+/* The same for IA3: targets, and in *feedforward those whose input is scaled. */
+const char *const *lt_peft_default_ia3_targets(const char *model_type, const char *const **feedforward);
+
+/* Fills token_dim, num_layers and num_attention_heads where they are 0, as peft.utils.other._prepare_prompt_learning_config does:
+ * with prefix tuning, heads are those of keys and values (K of width D), otherwise the model's H and its width C. */
+void lt_peft_prompt_complete(lt_peft_config *config, int64_t C, int64_t H, int64_t K, int64_t D, int64_t layers);
+
 /* Opens folder/adapter_model.safetensors. Only adapter_model.bin there: LT_ERR_UNSUPPORTED. */
 bool lt_peft_open_tensors(lt_safetensors **tensors, const char *folder, lt_error *err);
 
@@ -136,6 +179,7 @@ typedef struct lt_peft_match {
     bool adapts;          /* the adapter is put on this module */
     int rank;
     double alpha, scale;  /* scale: alpha / rank, with rsLoRA alpha / sqrt(rank) */
+    bool feedforward;     /* IA3: its input is scaled */
 } lt_peft_match;
 
 typedef struct lt_peft_matcher lt_peft_matcher; /* compiled patterns; borrows the configuration */
@@ -161,6 +205,7 @@ typedef enum lt_peft_part {
     LT_PEFT_PART_EMBEDDING_B, /* .lora_embedding_B (C, rank) */
     LT_PEFT_PART_MAGNITUDE,   /* .lora_magnitude_vector (out): DoRA */
     LT_PEFT_PART_TOKENS,      /* .token_adapter.trainable_tokens_delta (ids, C) */
+    LT_PEFT_PART_IA3,         /* .ia3_l (out, 1), or (1, in) of a feedforward module */
     LT_PEFT_PART_BASE_WEIGHT, /* .base_layer.weight: the untouched weight of an adapted embedding or head */
     LT_PEFT_PART_BASE_BIAS,   /* .base_layer.bias: a trained bias of an adapted layer */
     LT_PEFT_PART_WEIGHT,      /* .weight, .bias: of a module in modules_to_save */

@@ -24,6 +24,18 @@ void lt_peft_lora_free(lt_lora_config *lora);
 bool lt_peft_lora_check(const lt_lora_config *lora, lt_error *err);
 bool lt_peft_lora_knows(const char *key); /* an option that the reader has dealt with, or may pass over */
 
+/* formats/peft_ia3.c */
+bool lt_peft_ia3_read(lt_peft_reading *reading);
+bool lt_peft_ia3_write(const lt_peft_config *config, json_t *out);
+bool lt_peft_ia3_check(const lt_peft_config *config, lt_error *err);
+bool lt_peft_ia3_knows(const char *key);
+
+/* formats/peft_prompt.c: prompt tuning, P-tuning, prefix tuning. Which it is, the configuration's type says. */
+bool lt_peft_prompt_read(lt_peft_reading *reading);
+bool lt_peft_prompt_write(const lt_peft_config *config, json_t *out);
+bool lt_peft_prompt_check(const lt_peft_config *config, lt_error *err);
+bool lt_peft_prompt_knows(const char *key);
+
 /* formats/peft_fields.c: fields that several types have. */
 bool lt_peft_read_names(const lt_peft_reading *reading, const char *key, lt_peft_names *names);
 bool lt_peft_read_text(const lt_peft_reading *reading, const char *key, char **text); /* null: NULL */

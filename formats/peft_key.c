@@ -17,6 +17,7 @@ static const struct {
     {LT_PEFT_PART_EMBEDDING_B, ".lora_embedding_B"},
     {LT_PEFT_PART_MAGNITUDE, ".lora_magnitude_vector"},
     {LT_PEFT_PART_TOKENS, ".token_adapter.trainable_tokens_delta"},
+    {LT_PEFT_PART_IA3, ".ia3_l"},
     {LT_PEFT_PART_BASE_WEIGHT, ".base_layer.weight"},
     {LT_PEFT_PART_BASE_BIAS, ".base_layer.bias"},
     {LT_PEFT_PART_WEIGHT, ".weight"},

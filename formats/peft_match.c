@@ -22,7 +22,7 @@ typedef struct name_set {
 struct lt_peft_matcher {
     const lt_peft_config *config;
     bool all_linear;
-    pcre2_code *target, *exclude; /* NULL: a list, or null */
+    pcre2_code *target, *exclude, *feedforward; /* NULL: a list, or null */
     name_set targets, excludes;
     pcre2_code **saved;  /* of modules_to_save */
     pcre2_code **layers; /* layers_pattern, or one that takes the first number */
@@ -130,6 +130,10 @@ static bool build_targets(lt_peft_matcher *matcher, lt_error *err)
     if (lora->exclude_modules.regex &&
         !(matcher->exclude = compile("exclude_modules", "", lora->exclude_modules.regex, "", PCRE2_ENDANCHORED, err)))
         return false;
+    const lt_peft_names *feedforward = &matcher->config->ia3.feedforward_modules;
+    if (feedforward->regex &&
+        !(matcher->feedforward = compile("feedforward_modules", "", feedforward->regex, "", PCRE2_ENDANCHORED, err)))
+        return false;
     return build_set(&matcher->targets, &lora->target_modules, err) &&
            build_set(&matcher->excludes, &lora->exclude_modules, err);
 }
@@ -176,6 +180,7 @@ void lt_peft_matcher_free(lt_peft_matcher *matcher)
         return;
     pcre2_code_free(matcher->target);
     pcre2_code_free(matcher->exclude);
+    pcre2_code_free(matcher->feedforward);
     free_codes(matcher->saved, matcher->saved_count);
     free_codes(matcher->layers, matcher->layers_count);
     free_codes(matcher->ranks, matcher->rank_count);
@@ -261,6 +266,21 @@ static int targeted(const lt_peft_matcher *matcher, const char *module, lt_peft_
     return set_has_end(&matcher->targets, module) ? in_chosen_layer(matcher, module, err) : 0;
 }
 
+/* IA3 compares ends of names without regard to dots. */
+static int feedforward(const lt_peft_matcher *matcher, const char *module, lt_error *err)
+{
+    const lt_peft_names *names = &matcher->config->ia3.feedforward_modules;
+    size_t n = strlen(module);
+    if (matcher->feedforward)
+        return matches(matcher, matcher->feedforward, module, "feedforward_modules", err);
+    for (int i = 0; i < names->count; i++) {
+        size_t m = strlen(names->items[i]);
+        if (m <= n && !strcmp(module + n - m, names->items[i]))
+            return 1;
+    }
+    return 0;
+}
+
 /* The value of the first pattern that matches, else *value as it is. */
 static bool pick(const lt_peft_matcher *matcher, pcre2_code *const *codes, const lt_peft_patterns *patterns,
                  const char *option, const char *module, double *value, lt_error *err)
@@ -294,7 +314,9 @@ bool lt_peft_matcher_match(const lt_peft_matcher *matcher, const char *module, l
         return false;
     *match = (lt_peft_match){.adapts = true, .rank = (int)rank, .alpha = alpha};
     match->scale = alpha / (lora->use_rslora ? sqrt(rank) : rank);
-    return true;
+    int scales_input = feedforward(matcher, module, err);
+    match->feedforward = scales_input > 0;
+    return scales_input >= 0;
 }
 
 bool lt_peft_saves_module(const lt_peft_config *config, const char *module)

@@ -4,9 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "adapt/ia3.h"
 #include "adapt/lora.h"
+#include "adapt/prompt.h"
 
-static const lt_adapter_method *const registry[] = {&lt_adapter_lora};
+static const lt_adapter_method *const registry[] = {
+    &lt_adapter_lora, &lt_adapter_ia3, &lt_adapter_prompt_tuning, &lt_adapter_p_tuning, &lt_adapter_prefix_tuning,
+};
 
 struct lt_adapter {
     const lt_adapter_method *method;
@@ -105,8 +109,9 @@ static bool all_known(lt_safetensors *set, lt_param_list *params, const char *fo
 
 bool lt_adapter_load(lt_adapter *a, lt_param_list *params, const char *folder, lt_error *err)
 {
-    (void)a;
     lt_safetensors *set;
+    if (a->method->load)
+        return a->method->load(a->state, params, folder, err);
     if (!lt_peft_open_tensors(&set, folder, err))
         return false;
     bool ok = all_known(set, params, folder, err);
@@ -114,6 +119,24 @@ bool lt_adapter_load(lt_adapter *a, lt_param_list *params, const char *folder, l
         ok = load_tensor(set, &params->items[i], folder, err);
     lt_safetensors_close(set);
     return ok;
+}
+
+bool lt_adapter_has_encoder(const lt_adapter *a)
+{
+    return a->method->has_encoder && a->method->has_encoder(a->state);
+}
+
+bool lt_adapter_exported(lt_adapter *a, const lt_param_list *params, const lt_param_list **list, lt_error *err)
+{
+    *list = params;
+    return !a->method->exported || a->method->exported(a->state, list, err);
+}
+
+void lt_adapter_complete(lt_peft_config *config, const lt_model *model)
+{
+    const lt_config *c = &model->config;
+    if (lt_peft_is_prompt(config))
+        lt_peft_prompt_complete(config, c->C, c->H, c->K, c->D, c->L);
 }
 
 void lt_adapter_enable(lt_adapter *a, bool enabled)
@@ -153,8 +176,11 @@ bool lt_used_adapter_open(lt_used_adapter **out, lt_model *model, const char *fo
     if (!u)
         return lt_error_set(err, LT_ERR_MEMORY, "out of memory for the adapter");
     lt_arena size = lt_arena_measure(), no_gradients = lt_arena_measure();
-    if (!lt_peft_config_read(&u->config, folder, LT_PEFT_CAN_DORA, err) ||
-        !lt_adapter_attach(&u->adapter, model, &u->config, &u->params, err))
+    if (!lt_peft_config_read(&u->config, folder, lt_adapter_can(LT_PEFT_LORA), err))
+        goto fail;
+    u->config.inference_mode = true;
+    lt_adapter_complete(&u->config, model);
+    if (!lt_adapter_attach(&u->adapter, model, &u->config, &u->params, err))
         goto fail;
     lt_param_list_layout(&u->params, &size, &no_gradients);
     if (!lt_arena_init(&u->values, size.used, err))

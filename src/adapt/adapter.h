@@ -17,6 +17,13 @@ typedef struct lt_adapter_method {
     void (*bind)(void *state, lt_param_list *params);
     /* Fills freshly made tensors. */
     bool (*init)(void *state, lt_param_list *params, uint64_t seed, lt_error *err);
+    /* What folder/adapter_model.safetensors holds instead of the trained tensors: a list whose values are up to date and stay the
+     * method's. NULL: the trained tensors themselves. */
+    bool (*exported)(void *state, const lt_param_list **list, lt_error *err);
+    /* Reads the tensors of a folder where lt_adapter_load's way is not the method's; NULL otherwise. */
+    bool (*load)(void *state, lt_param_list *params, const char *folder, lt_error *err);
+    /* The trained tensors have a file of their own beside the exported ones (LT_ADAPTER_ENCODER_FILE). NULL: never. */
+    bool (*has_encoder)(const void *state);
     void (*enable)(void *state, bool enabled);
     void (*detach)(void *state);
 } lt_adapter_method;
@@ -24,9 +31,12 @@ typedef struct lt_adapter_method {
 /* The options of a configuration of this type that can be honoured, for lt_peft_config_read. */
 unsigned lt_adapter_can(lt_peft_type type);
 
-/* Attaches a new adapter and registers in `params` what it trains, modules_to_save included. config is borrowed for the adapter's
- * life. One that matches nothing is an error that lists what there is. */
+/* Attaches a new adapter and registers in `params` what it trains, modules_to_save included. config (completed) is borrowed for the
+ * adapter's life; with inference_mode nothing is trained, so that an encoder's output will do. One that matches nothing is an error that lists what there is. */
 bool lt_adapter_attach(lt_adapter **adapter, lt_model *model, const lt_peft_config *config, lt_param_list *params, lt_error *err);
+
+/* Fills what PEFT works out from the model when an adapter is made: sizes of virtual tokens. Nothing is allocated. */
+void lt_adapter_complete(lt_peft_config *config, const lt_model *model);
 
 /* After lt_param_list_layout: binds the hooks and fills the tensors, from `seed` and (modules_to_save) from the base. */
 bool lt_adapter_init(lt_adapter *adapter, lt_param_list *params, uint64_t seed, lt_error *err);
@@ -34,6 +44,14 @@ bool lt_adapter_init(lt_adapter *adapter, lt_param_list *params, uint64_t seed, 
 /* Then, to start from an existing one: values from folder/adapter_model.safetensors. Every tensor must be there with its
  * shape; the base's own weights that PEFT stores beside an adapted embedding are passed over. */
 bool lt_adapter_load(lt_adapter *adapter, lt_param_list *params, const char *folder, lt_error *err);
+
+/* Trained tensors whose output alone is in PEFT's file: the encoder of P-tuning and of a projected prefix. */
+#define LT_ADAPTER_ENCODER_FILE "prompt_encoder.safetensors"
+bool lt_adapter_has_encoder(const lt_adapter *adapter);
+
+/* The tensors of adapter_model.safetensors under PEFT's names: `params`, or what the method makes of them, with values as they
+ * are now. Borrowed, until the next call. */
+bool lt_adapter_exported(lt_adapter *adapter, const lt_param_list *params, const lt_param_list **list, lt_error *err);
 
 /* Off: the model is its base. Modules in modules_to_save stay. */
 void lt_adapter_enable(lt_adapter *adapter, bool enabled);

@@ -229,7 +229,6 @@ bool lt_run_resume_state(lt_run *run, const char *folder, const json_t *state, l
 
 bool lt_run_resume_tensors(lt_run *run, const char *folder, lt_error *err)
 {
-    char path[4096];
-    return lt_file_join(path, sizeof path, folder, lt_tuning_files(run->tuning)[0], err) &&
-           lt_params_load(&run->params, path, err) && lt_snapshot_load(folder, &run->params, &run->optimizer, err);
+    return lt_tuning_resume(run->tuning, &run->params, folder, err) &&
+           lt_snapshot_load(folder, &run->params, &run->optimizer, err);
 }

@@ -5,7 +5,7 @@
 #include "train/tuning_method.h"
 
 static const lt_tuning_method *const methods[] = {
-    [LT_METHOD_LORA] = &lt_tuning_lora,
+    [LT_METHOD_LORA] = &lt_tuning_adapter,
     [LT_METHOD_FULL] = &lt_tuning_full,
 };
 
@@ -31,7 +31,12 @@ bool lt_tuning_fill(lt_tuning *tuning, lt_param_list *params, lt_error *err)
     return tuning->method->fill(tuning, params, err);
 }
 
-const char *const *lt_tuning_files(const lt_tuning *tuning) { return tuning->method->files; }
+const char *const *lt_tuning_files(const lt_tuning *tuning) { return tuning->files; }
+
+bool lt_tuning_resume(lt_tuning *tuning, lt_param_list *params, const char *folder, lt_error *err)
+{
+    return tuning->method->resume(tuning, params, folder, err);
+}
 
 bool lt_tuning_save(const lt_tuning *tuning, const lt_param_list *params, lt_dtype dtype, const char *folder, lt_error *err)
 {
@@ -43,9 +48,24 @@ bool lt_tuning_save_companions(const lt_tuning *tuning, const char *folder, lt_e
     return !tuning->method->companions || tuning->method->companions(tuning, folder, err);
 }
 
-const char *lt_tuning_name(const lt_tuning *tuning) { return tuning->method->name; }
+const char *lt_tuning_name(const lt_tuning *tuning)
+{
+    static const char *const names[LT_PEFT_TYPES] = {
+        [LT_PEFT_LORA] = "lora",         [LT_PEFT_IA3] = "ia3",
+        [LT_PEFT_PROMPT_TUNING] = "prompt-tuning", [LT_PEFT_P_TUNING] = "p-tuning",
+        [LT_PEFT_PREFIX_TUNING] = "prefix-tuning",
+    };
+    if (!tuning->peft)
+        return "full";
+    return tuning->peft->type == LT_PEFT_LORA && tuning->peft->lora.use_dora ? "dora" : names[tuning->peft->type];
+}
 
-double lt_tuning_dropout(const lt_tuning *tuning) { return tuning->peft ? tuning->peft->lora.dropout : 0; }
+double lt_tuning_dropout(const lt_tuning *tuning)
+{
+    if (!tuning->peft)
+        return 0;
+    return tuning->peft->type == LT_PEFT_LORA ? tuning->peft->lora.dropout : tuning->peft->prompt.encoder_dropout;
+}
 
 void lt_tuning_close(lt_tuning *tuning)
 {

@@ -15,7 +15,10 @@ bool lt_tuning_open(lt_tuning **tuning, lt_model *model, const lt_train_options 
  * the seed. */
 bool lt_tuning_fill(lt_tuning *tuning, lt_param_list *params, lt_error *err);
 
-/* The files that lt_tuning_save writes into a folder; the first one holds the tensors. NULL-terminated. */
+/* The same from a checkpoint of this run. */
+bool lt_tuning_resume(lt_tuning *tuning, lt_param_list *params, const char *folder, lt_error *err);
+
+/* The files that lt_tuning_save writes into a folder. NULL-terminated. */
 const char *const *lt_tuning_files(const lt_tuning *tuning);
 
 /* Writes them. dtype: of the tensors, F32 in checkpoints. */
@@ -24,7 +27,7 @@ bool lt_tuning_save(const lt_tuning *tuning, const lt_param_list *params, lt_dty
 /* What a finished run has besides (the tokenizer of a fully trained model). */
 bool lt_tuning_save_companions(const lt_tuning *tuning, const char *folder, lt_error *err);
 
-const char *lt_tuning_name(const lt_tuning *tuning); /* "lora", "full" */
+const char *lt_tuning_name(const lt_tuning *tuning); /* as --method calls it: "lora", "prefix-tuning", "full" */
 
 /* Probability with which the method drops elements while it trains: resuming with another one changes the numbers. */
 double lt_tuning_dropout(const lt_tuning *tuning);

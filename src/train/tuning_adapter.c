@@ -1,4 +1,4 @@
-/* LoRA and its kin: an adapter as PEFT keeps it. */
+/* Adapters as PEFT keeps them: LoRA and its kin, IA3, virtual tokens. */
 #include <string.h>
 
 #include "adapt/adapter.h"
@@ -6,27 +6,47 @@
 #include "train/params_io.h"
 #include "train/tuning_method.h"
 
-static bool lora_attach(lt_tuning *tuning, lt_param_list *params, lt_error *err)
+static const char *const plain_files[] = {"adapter_model.safetensors", "adapter_config.json", NULL};
+static const char *const encoder_files[] = {LT_ADAPTER_ENCODER_FILE, "adapter_model.safetensors", "adapter_config.json", NULL};
+
+static bool adapter_attach(lt_tuning *tuning, lt_param_list *params, lt_error *err)
 {
     const lt_train_options *o = tuning->options;
     if (o->adapter && !lt_peft_config_read(&tuning->own, o->adapter, lt_adapter_can(LT_PEFT_LORA), err))
         return false;
-    tuning->peft = o->adapter ? &tuning->own : o->peft;
-    return lt_adapter_attach((lt_adapter **)&tuning->adapter, tuning->model, tuning->peft, params, err);
+    tuning->completed = o->adapter ? tuning->own : *o->peft; /* a shallow copy: nothing of it is freed */
+    tuning->completed.inference_mode = false;                /* encoders are trained, not only their output used */
+    lt_adapter_complete(&tuning->completed, tuning->model);
+    tuning->peft = &tuning->completed;
+    if (!lt_adapter_attach((lt_adapter **)&tuning->adapter, tuning->model, tuning->peft, params, err))
+        return false;
+    tuning->files = lt_adapter_has_encoder(tuning->adapter) ? encoder_files : plain_files;
+    return true;
 }
 
-static bool lora_fill(lt_tuning *tuning, lt_param_list *params, lt_error *err)
+static bool adapter_fill(lt_tuning *tuning, lt_param_list *params, lt_error *err)
 {
     const lt_train_options *o = tuning->options;
     return lt_adapter_init(tuning->adapter, params, o->seed, err) &&
            (!o->adapter || lt_adapter_load(tuning->adapter, params, o->adapter, err));
 }
 
-static bool lora_save(const lt_tuning *tuning, const lt_param_list *params, lt_dtype dtype, const char *folder, lt_error *err)
+static bool adapter_resume(lt_tuning *tuning, lt_param_list *params, const char *folder, lt_error *err)
 {
-    char path[4096];
+    return lt_adapter_load(tuning->adapter, params, folder, err);
+}
+
+static bool save_tensors(const lt_param_list *params, const char *folder, const char *name, lt_error *err)
+{
+    char path[4096]; /* PEFT keeps adapters in f32 */
+    return lt_file_join(path, sizeof path, folder, name, err) && lt_params_save(params, LT_PARAMS_VALUES, LT_DTYPE_F32, path, err);
+}
+
+static bool adapter_save(const lt_tuning *tuning, const lt_param_list *params, lt_dtype dtype, const char *folder, lt_error *err)
+{
     lt_peft_config config = *tuning->peft; /* a shallow copy: nothing of it is freed */
-    (void)dtype;                           /* PEFT keeps adapters in f32 */
+    const lt_param_list *exported;
+    (void)dtype;
     config.inference_mode = true;
     config.lora.fan_in_fan_out = tuning->model->config.conv1d; /* what PEFT itself corrects it to */
     config.base_model = (char *)tuning->options->model;
@@ -34,20 +54,21 @@ static bool lora_save(const lt_tuning *tuning, const lt_param_list *params, lt_d
         config.task_type = NULL; /* PEFT has no task of this kind for masked language models */
     if (!config.task_type && !tuning->model->config.bidirectional)
         config.task_type = "CAUSAL_LM";
-    return lt_file_join(path, sizeof path, folder, "adapter_model.safetensors", err) &&
-           lt_params_save(params, LT_PARAMS_VALUES, LT_DTYPE_F32, path, err) && lt_peft_config_write(&config, folder, err);
+    return lt_adapter_exported(tuning->adapter, params, &exported, err) &&
+           save_tensors(exported, folder, "adapter_model.safetensors", err) &&
+           (!lt_adapter_has_encoder(tuning->adapter) || save_tensors(params, folder, LT_ADAPTER_ENCODER_FILE, err)) &&
+           lt_peft_config_write(&config, folder, err);
 }
 
-static void lora_detach(lt_tuning *tuning)
+static void adapter_detach(lt_tuning *tuning)
 {
     lt_adapter_close(tuning->adapter);
 }
 
-const lt_tuning_method lt_tuning_lora = {
-    .name = "lora",
-    .files = {"adapter_model.safetensors", "adapter_config.json"},
-    .attach = lora_attach,
-    .fill = lora_fill,
-    .save = lora_save,
-    .detach = lora_detach,
+const lt_tuning_method lt_tuning_adapter = {
+    .attach = adapter_attach,
+    .fill = adapter_fill,
+    .resume = adapter_resume,
+    .save = adapter_save,
+    .detach = adapter_detach,
 };

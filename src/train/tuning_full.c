@@ -7,17 +7,27 @@
 #include "train/run_folder.h"
 #include "train/tuning_method.h"
 
+static const char *const full_files[] = {"model.safetensors", "config.json", NULL};
+
 static bool full_attach(lt_tuning *tuning, lt_param_list *params, lt_error *err)
 {
     if (tuning->options->adapter)
         return lt_error_set(err, LT_ERR_USAGE, "adapter: full training starts from a model, not from an adapter; merge them");
     lt_model_train_tensors(tuning->model, params, "", NULL, NULL);
+    tuning->files = full_files;
     return true;
 }
 
 static bool full_fill(lt_tuning *tuning, lt_param_list *params, lt_error *err)
 {
     return lt_model_trained_load(tuning->model, params, err);
+}
+
+static bool full_resume(lt_tuning *tuning, lt_param_list *params, const char *folder, lt_error *err)
+{
+    char path[4096];
+    (void)tuning;
+    return lt_file_join(path, sizeof path, folder, full_files[0], err) && lt_params_load(params, path, err);
 }
 
 /* config.json of the base with the type that the tensors have now, or a reader would round them to the old one. */
@@ -82,10 +92,9 @@ static bool full_companions(const lt_tuning *tuning, const char *folder, lt_erro
 }
 
 const lt_tuning_method lt_tuning_full = {
-    .name = "full",
-    .files = {"model.safetensors", "config.json"},
     .attach = full_attach,
     .fill = full_fill,
+    .resume = full_resume,
     .save = full_save,
     .companions = full_companions,
 };
