@@ -140,10 +140,15 @@ static void bind(void *state, lt_param_list *params)
 
 /* ---- beginning ---- */
 
-/* Rows of the embedding as the model sees them, those of ids. */
-static bool fill_from_rows(prompt *a, const int32_t *ids, float *values, lt_error *err)
+/* values (P,C) = rows of the embedding, those of ids, scaled as the model's own module gives them. */
+static bool fill_from_rows(const prompt *a, const int32_t *ids, float *values, lt_error *err)
 {
-    return lt_embed_forward(&a->model->embed, ids, a->virtual.P, values, err);
+    const lt_embed *embed = &a->model->embed;
+    for (int64_t p = 0; p < a->virtual.P; p++)
+        if (!lt_weights_read_row(&embed->weight, ids[p], values + p * a->width, err))
+            return false;
+    lt_kernels_get()->scale(values, embed->scale, a->virtual.P * a->width);
+    return true;
 }
 
 static bool init_prompt(prompt *a, lt_param *p, uint64_t seed, lt_error *err)
