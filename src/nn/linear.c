@@ -190,7 +190,12 @@ static void scaled_backward(const lt_linear *linear, lt_workspace *ws, const lt_
     lt_linear_io scaled = *io;
     scaled.dx = LT_ARENA_NEW(ws->arena, float, io->T * K);
     scaled.dx_stride = K;
-    base_backward(linear, ws, &scaled, 0);
+    if (linear->weight.paired_rows)
+        arrange_outputs(linear, io, true);
+    if (linear->transposed)
+        base_backward_transposed(linear, ws, &scaled, 0);
+    else
+        base_backward(linear, ws, &scaled, 0, !linear->weight.paired_rows);
     linear->hook->backward(linear->hook, linear, ws, &scaled);
     if (io->dx)
         multiply_rows(scaled.dx, K, linear->hook->input_scale, io->T, K, io->dx, io->dx_stride, accumulate);
