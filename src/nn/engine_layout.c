@@ -12,11 +12,29 @@ static int64_t since(const lt_arena *arena, int64_t *mark)
     return bytes;
 }
 
+/* The prefix as attention wants it, layer by layer. */
+static void layout_prefix(lt_engine *e)
+{
+    const lt_config *c = &e->model->config;
+    const lt_virtual *v = e->model->virtual;
+    if (!v || v->kind != LT_VIRTUAL_KEYS)
+        return;
+    int64_t elements = c->L * v->P * c->K * c->D;
+    e->run.prefix = v->P;
+    e->run.prefix_k = LT_ARENA_NEW(&e->arena, float, elements);
+    e->run.prefix_v = LT_ARENA_NEW(&e->arena, float, elements);
+    if (e->shape.training) {
+        e->run.dprefix_k = LT_ARENA_NEW(&e->arena, float, elements);
+        e->run.dprefix_v = LT_ARENA_NEW(&e->arena, float, elements);
+    }
+}
+
 static void layout_residual(lt_engine *e)
 {
     const lt_config *c = &e->model->config;
     lt_arena *a = &e->arena;
     int64_t T = e->shape.max_T;
+    layout_prefix(e);
     e->run.stream = LT_ARENA_NEW(a, float, T * c->C);
     e->positions = LT_ARENA_NEW(a, int32_t, T);
     e->rope_rows = LT_ARENA_NEW(a, int32_t, T);
@@ -56,23 +74,6 @@ static void layout_block(lt_engine *e)
     }
 }
 
-/* The prefix as attention wants it, layer by layer. */
-static void layout_prefix(lt_engine *e)
-{
-    const lt_config *c = &e->model->config;
-    const lt_virtual *v = e->model->virtual;
-    if (!v || v->kind != LT_VIRTUAL_KEYS)
-        return;
-    int64_t elements = c->L * v->P * c->K * c->D;
-    e->run.prefix = v->P;
-    e->run.prefix_k = LT_ARENA_NEW(&e->arena, float, elements);
-    e->run.prefix_v = LT_ARENA_NEW(&e->arena, float, elements);
-    if (e->shape.training) {
-        e->run.dprefix_k = LT_ARENA_NEW(&e->arena, float, elements);
-        e->run.dprefix_v = LT_ARENA_NEW(&e->arena, float, elements);
-    }
-}
-
 /* What attention alone needs: nothing of it is alive while the MLP runs, forward or backward. */
 static void layout_attention(lt_engine *e)
 {
@@ -81,7 +82,6 @@ static void layout_attention(lt_engine *e)
     int64_t T = e->shape.max_T, scratch = 0;
     if (e->shape.training)
         e->run.dqkv = LT_ARENA_NEW(a, float, T * (c->H + 2 * c->K) * c->D);
-    layout_prefix(e);
     for (int64_t l = 0; l < c->L; l++) {
         lt_attention attention = lt_block_attention(&e->run, l);
         scratch = max64(scratch, lt_attention_scratch_bytes(&attention, T, e->shape.max_sequence, e->shape.threads));
