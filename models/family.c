@@ -371,6 +371,36 @@ static bool read_architecture(lt_family_reader *reader)
     return true;
 }
 
+bool lt_family_as_classifier(lt_config *config, int64_t labels, uint64_t seed, lt_error *err)
+{
+    static const char *const heads[] = {"ForCausalLM", "ForMaskedLM", "ForPreTraining", "LMHeadModel", "Model"};
+    const lt_family *family = NULL;
+    for (int i = 0; i < FAMILIES; i++)
+        if (!strcmp(families[i]->model_type, config->model_type))
+            family = families[i];
+    if (!family || !family->classifier)
+        return lt_error_set(err, LT_ERR_UNSUPPORTED, "models of the type %s have no classifier here", config->model_type);
+    if (labels < 1 || labels > MAX_LABELS)
+        return lt_error_set(err, LT_ERR_USAGE, "labels: expected 1 to %d, found %" PRId64, MAX_LABELS, labels);
+    if (config->labels == labels)
+        return true;
+    size_t n = strlen(config->architecture);
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
+        size_t m = strlen(heads[i]);
+        if (n > m && !strcmp(config->architecture + n - m, heads[i])) {
+            snprintf(config->architecture + n - m, sizeof config->architecture - (n - m), "ForSequenceClassification");
+            break;
+        }
+    }
+    config->labels = labels;
+    config->classifier_is_new = true;
+    config->classifier_seed = seed;
+    config->classifier_bias = family->classifier_bias;
+    copy_name(config->classifier_name, family->classifier);
+    leave_out_head(config);
+    return true;
+}
+
 /* ---- the whole ---- */
 
 bool lt_family_read(const json_t *root, const char *source, lt_config *config, lt_error *err)

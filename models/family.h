@@ -18,4 +18,8 @@ bool lt_family_read(const json_t *root, const char *source, lt_config *config, l
 /* The same from the text of a config.json; `source` names it in errors. */
 bool lt_family_parse(const char *text, const char *source, lt_config *config, lt_error *err);
 
+/* Makes a language model's configuration that of a classifier with so many labels its head drawn from seed; of a
+ * classifier with as many labels nothing is changed, with another number its head is new. architecture becomes transformers' name. */
+bool lt_family_as_classifier(lt_config *config, int64_t labels, uint64_t seed, lt_error *err);
+
 #endif

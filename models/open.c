@@ -3,7 +3,21 @@
 #include "models/family.h"
 #include "models/gguf.h"
 
-static bool open_gguf(lt_model **model, const char *path, lt_error *err)
+/* What a model is opened as: labels 0: as it is. */
+typedef struct wanted {
+    int64_t labels;
+    uint64_t seed;
+} wanted;
+
+static bool shape(lt_config *config, const wanted *as, lt_error *err)
+{
+    if (!as->labels || lt_family_as_classifier(config, as->labels, as->seed, err))
+        return true;
+    lt_config_free(config);
+    return false;
+}
+
+static bool open_gguf(lt_model **model, const char *path, const wanted *as, lt_error *err)
 {
     lt_gguf *file;
     lt_config config;
@@ -16,13 +30,27 @@ static bool open_gguf(lt_model **model, const char *path, lt_error *err)
         ok = false;
     }
     lt_gguf_close(file);
+    if (ok && !shape(&config, as, err)) {
+        lt_safetensors_close(set);
+        return false;
+    }
     return ok && lt_model_build_over(model, path, set, &config, err);
+}
+
+static bool open_as(lt_model **model, const char *path, const wanted *as, lt_error *err)
+{
+    lt_config config;
+    if (lt_gguf_is(path))
+        return open_gguf(model, path, as, err);
+    return lt_family_load(path, &config, err) && shape(&config, as, err) && lt_model_build(model, path, &config, err);
 }
 
 bool lt_model_open(lt_model **model, const char *path, lt_error *err)
 {
-    lt_config config;
-    if (lt_gguf_is(path))
-        return open_gguf(model, path, err);
-    return lt_family_load(path, &config, err) && lt_model_build(model, path, &config, err);
+    return open_as(model, path, &(wanted){0}, err);
+}
+
+bool lt_model_open_classifier(lt_model **model, const char *path, int64_t labels, uint64_t seed, lt_error *err)
+{
+    return open_as(model, path, &(wanted){labels, seed}, err);
 }

@@ -292,6 +292,12 @@ static bool set_preference(setup *s, lt_error *err)
     return true;
 }
 
+static void set_companion(setup *s)
+{
+    s->to.companion = s->companion = lt_api_labels_json(&s->labels, (int32_t)s->from->pad_token_id);
+    s->to.companion_name = LT_LABELS_FILE;
+}
+
 static bool set_labels(setup *s, lt_error *err)
 {
     const lathe_train_options *from = s->from;
@@ -303,10 +309,8 @@ static bool set_labels(setup *s, lt_error *err)
     s->to.objective_options.class_weights = s->labels.class_weights;
     s->to.labels = s->labels.names.count;
     s->to.row_values = s->labels.values;
-    s->companion = lt_api_labels_json(&s->labels, (int32_t)from->pad_token_id);
-    s->to.companion = s->companion;
-    s->to.companion_name = LT_LABELS_FILE;
-    return s->companion || lt_error_set(err, LT_ERR_MEMORY, "out of memory");
+    set_companion(s);
+    return true;
 }
 
 static bool set_objective(setup *s, lt_error *err)
@@ -327,8 +331,11 @@ static bool set_objective(setup *s, lt_error *err)
     if (strcmp(from->command, "dpo") == 0)
         ok = set_preference(s, err);
     else if (strcmp(from->command, "reward") == 0) {
+        ok = lt_labels_number(&s->labels.names, 1, err);
+        s->labels.form = LT_LABEL_NUMBERS;
         to->objective = &lt_objective_reward;
         to->labels = 1;
+        set_companion(s);
     } else if (strcmp(from->command, "classify") == 0)
         ok = set_labels(s, err);
     s->shape = (lt_examples_shape_options){.objective = to->objective,

@@ -110,6 +110,8 @@ typedef struct lt_config {
     char classifier_name[LT_NAME_MAX];
     int64_t labels;
     bool classifier_bias;
+    bool classifier_is_new;                  /* not in the file: its weights are drawn from the seed */
+    uint64_t classifier_seed;
 } lt_config;
 
 /* Output width of a linear slot, and where its output begins in the row it fills: q|k|v is one row of (H + 2K) D,

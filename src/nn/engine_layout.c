@@ -107,7 +107,7 @@ static void layout_head(lt_engine *e)
     int64_t n = e->shape.head_chunk;
     e->head_x = LT_ARENA_NEW(a, float, n * c->C);
     e->head_xn = LT_ARENA_NEW(a, float, n * c->C);
-    e->logits = LT_ARENA_NEW(a, float, n * c->V);
+    e->logits = LT_ARENA_NEW(a, float, e->model->head.module ? n * c->V : 0);
     if (lt_head_transform_has(e->model)) {
         e->transform.pre = LT_ARENA_NEW(a, float, n * c->C);
         e->transform.act = LT_ARENA_NEW(a, float, n * c->C);

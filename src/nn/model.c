@@ -82,7 +82,7 @@ static int64_t vector_bytes(const lt_config *c)
     for (int slot = 0; slot < LT_LINEAR_SLOTS; slot++)
         per_block += lt_align_up(lt_config_linear_out(c, (lt_linear_slot)slot) * (int64_t)sizeof(float));
     int64_t head_bias = c->head_bias_name[0] ? lt_align_up(c->V * (int64_t)sizeof(float)) : 0;
-    return c->L * per_block + 8 * lt_align_up(c->C * (int64_t)sizeof(float)) + head_bias;
+    return c->L * per_block + 9 * lt_align_up(c->C * (int64_t)sizeof(float)) + head_bias;
 }
 
 /* A learned table of the embedding: all rows stay in the file, one is read at a time. */
@@ -141,6 +141,48 @@ static bool open_head_bias(lt_model *m, lt_error *err)
     return open_vector(m, name, m->config.V, &m->head.bias, err);
 }
 
+static bool open_pooler(lt_model *m, lt_error *err)
+{
+    const lt_config *c = &m->config;
+    char name[2 * LT_NAME_MAX];
+    if (!c->pooler_name[0])
+        return true;
+    m->pooler = (lt_linear){.module = copy(c->pooler_name), .N = c->C, .K = c->C, .id = (uint64_t)(c->L * LT_LINEAR_SLOTS + 2)};
+    layer_name(name, c->pooler_name, 0, ".weight");
+    if (!lt_weights_find(m->weights, name, c->C, c->C, &m->pooler.weight, err))
+        return false;
+    layer_name(name, c->pooler_name, 0, ".bias");
+    return open_vector(m, name, c->C, &m->pooler.bias, err);
+}
+
+/* The tensors of a classifier's head from the file; a head that is new is drawn. */
+static bool open_score(lt_model *m, lt_error *err)
+{
+    const lt_config *c = &m->config;
+    char name[2 * LT_NAME_MAX];
+    int64_t elements = c->labels * c->C;
+    if (c->labels == 0)
+        return true;
+    m->score_values = malloc((size_t)(elements + c->labels) * sizeof(float));
+    if (!m->score_values)
+        return lt_error_set(err, LT_ERR_MEMORY, "%s: out of memory for a head of %lld labels", m->path, (long long)c->labels);
+    float *bias = c->classifier_bias ? m->score_values + elements : NULL;
+    m->score = (lt_score_head){.C = c->C, .N = c->labels, .weight = m->score_values, .bias = bias};
+    if (!open_pooler(m, err))
+        return false;
+    if (c->classifier_is_new) {
+        lt_score_head_draw(m->score_values, bias, c->labels, c->C, c->classifier_seed);
+        return true;
+    }
+    lt_weight stored;
+    layer_name(name, c->classifier_name, 0, ".weight");
+    if (!lt_weights_find(m->weights, name, c->labels, c->C, &stored, err) ||
+        !lt_safetensors_read_f32(lt_weights_set(m->weights), stored.info, m->score_values, err))
+        return false;
+    layer_name(name, c->classifier_name, 0, ".bias");
+    return !bias || lt_weights_read_vector(m->weights, name, c->labels, bias, err);
+}
+
 static bool open_ends(lt_model *m, lt_error *err)
 {
     const lt_config *c = &m->config;
@@ -148,7 +190,7 @@ static bool open_ends(lt_model *m, lt_error *err)
     if (!open_embedding(m, err))
         return false;
     if (!c->head_name[0])
-        return open_norm(m, c->final_norm_name, 0, c->C, &m->final_norm, err);
+        return open_norm(m, c->final_norm_name, 0, c->C, &m->final_norm, err) && open_score(m, err);
     if (!open_head_transform(m, err) || !open_head_bias(m, err))
         return false;
     m->head = (lt_linear){.module = copy(c->head_name), .N = c->V, .K = c->C, .bias = m->head.bias,
@@ -223,6 +265,8 @@ void lt_model_close(lt_model *m)
     free(m->trained);
     free(m->head.module);
     free(m->head_transform.module);
+    free(m->pooler.module);
+    free(m->score_values);
     free(m->blocks);
     lt_arena_free(&m->vectors);
     lt_weights_close(m->weights);
@@ -238,6 +282,8 @@ void lt_model_each_linear(lt_model *m, lt_linear_visitor visit, void *context)
                 visit(&m->blocks[l].linear[slot], l, (lt_linear_slot)slot, context);
     if (m->head_transform.module)
         visit(&m->head_transform, m->config.L, LT_LINEAR_UP, context);
+    if (m->pooler.module)
+        visit(&m->pooler, m->config.L, LT_LINEAR_UP, context);
     if (m->head.module)
         visit(&m->head, m->config.L, LT_LINEAR_SLOTS, context);
 }
@@ -298,6 +344,22 @@ static void train_table(train_walk *w, const char *module, lt_weight *table, flo
                   (lt_trained_tensor){.weight = table, .gradient = gradient});
 }
 
+static void train_score(train_walk *w)
+{
+    lt_model *m = w->model;
+    int64_t shape[2] = {m->score.N, m->score.C};
+    const char *name = m->config.classifier_name;
+    if (m->pooler.module)
+        train_linear(w, &m->pooler);
+    if (!m->score.N)
+        return;
+    train_one(w, name, ".weight", 2, shape,
+              (lt_trained_tensor){.vector = &m->score.weight, .gradient = &m->score.dweight, .values = m->score.weight});
+    if (m->score.bias)
+        train_one(w, name, ".bias", 1, shape,
+                  (lt_trained_tensor){.vector = &m->score.bias, .gradient = &m->score.dbias, .values = m->score.bias});
+}
+
 static void train_head(train_walk *w)
 {
     lt_model *m = w->model;
@@ -336,6 +398,7 @@ void lt_model_train_tensors(lt_model *m, lt_param_list *params, const char *key_
     }
     train_norm(&w, c->final_norm_name, 0, &m->final_norm, &m->dfinal_norm, &m->dfinal_norm_bias);
     train_head(&w);
+    train_score(&w);
 }
 
 void lt_model_trained_plug(lt_model *m, lt_param_list *params)
@@ -364,6 +427,11 @@ bool lt_model_trained_load(lt_model *m, lt_param_list *params, lt_error *err)
     lt_model_trained_plug(m, params);
     for (int i = 0; i < m->trained_count; i++) {
         const lt_trained_tensor *t = &m->trained[i];
+        lt_param *param = &params->items[t->param];
+        if (t->values) {
+            memcpy(param->value, t->values, (size_t)param->elements * sizeof(float));
+            continue;
+        }
         const lt_tensor_info *stored = lt_weights_info(m->weights, t->source);
         if (!lt_safetensors_read_f32(lt_weights_set(m->weights), stored, params->items[t->param].value, err))
             return false;

@@ -7,6 +7,7 @@
 #include "nn/embed.h"
 #include "nn/linear.h"
 #include "nn/norm.h"
+#include "nn/score_head.h"
 
 typedef struct lt_block {
     lt_linear linear[LT_LINEAR_SLOTS]; /* module NULL: the family has no such slot */
@@ -22,6 +23,7 @@ typedef struct lt_trained_tensor {
     int param;            /* index in the list of parameters */
     lt_weight *weight;    /* a matrix that becomes our own memory, or NULL */
     const float **vector; /* or a vector that does */
+    const float *values;  /* what it starts from when that is in memory; NULL: source */
     float **gradient;
 } lt_trained_tensor;
 
@@ -37,6 +39,9 @@ typedef struct lt_model {
     lt_virtual *virtual;    /* what an adapter puts before every sequence, or NULL; embed.virtual is the same when it is inputs */
     lt_norm final_norm;
     float *dfinal_norm, *dfinal_norm_bias;
+    lt_score_head score;    /* a classifier's; N 0: none */
+    float *score_values;    /* its weight and bias as they are stored, or drawn; owned */
+    lt_linear pooler;       /* (C,C), before an encoder's score head (pooler.h); module NULL: none */
     lt_block *blocks;       /* L */
     lt_arena vectors;       /* norm weights and biases, f32 */
     lt_trained_tensor *trained;

@@ -1,6 +1,6 @@
 #include "nn/score_head.h"
 
-#include <math.h>
+#include "core/rng.h"
 
 /* Few rows and few outputs: plain loops, one thread per row, or per row of a matrix whose gradient is summed. */
 
@@ -50,33 +50,15 @@ static void affine_input(const float *dy, int64_t n, int64_t C, const float *w, 
     }
 }
 
-/* A row through the pooler. */
-static void pool(const lt_score_head *head, const float *x, float *pooled)
+void lt_score_head_forward(const lt_score_head *head, const float *x, int64_t n, float *score)
 {
-    affine(x, 1, head->C, head->pooler, head->pooler_bias, head->C, pooled);
-    for (int64_t c = 0; c < head->C; c++)
-        pooled[c] = tanhf(pooled[c]);
+    affine(x, n, head->C, head->weight, head->bias, head->N, score);
 }
 
-void lt_score_head_forward(const lt_score_head *head, const float *x, int64_t n, float *pooled, float *score)
+void lt_score_head_backward(const lt_score_head *head, const float *x, int64_t n, const float *dscore, float *dx)
 {
-    if (head->pooler)
-        for (int64_t i = 0; i < n; i++)
-            pool(head, x + i * head->C, pooled + i * head->C);
-    affine(head->pooler ? pooled : x, n, head->C, head->weight, head->bias, head->N, score);
-}
-
-void lt_score_head_backward(const lt_score_head *head, const float *x, float *pooled, int64_t n, const float *dscore, float *dx)
-{
-    int64_t C = head->C;
-    affine_gradients(head->pooler ? pooled : x, dscore, n, C, head->N, head->dweight, head->dbias);
-    affine_input(dscore, n, C, head->weight, head->N, dx);
-    if (!head->pooler)
-        return;
-    for (int64_t i = 0; i < n * C; i++) /* through tanh; what the pooler gave is not needed any more */
-        pooled[i] = dx[i] * (1 - pooled[i] * pooled[i]);
-    affine_gradients(x, pooled, n, C, C, head->dpooler, head->dpooler_bias);
-    affine_input(pooled, n, C, head->pooler, C, dx);
+    affine_gradients(x, dscore, n, head->C, head->N, head->dweight, head->dbias);
+    affine_input(dscore, n, head->C, head->weight, head->N, dx);
 }
 
 int64_t lt_score_head_position(const int32_t *ids, int64_t n, int32_t pad_id)
@@ -85,4 +67,13 @@ int64_t lt_score_head_position(const int32_t *ids, int64_t n, int32_t pad_id)
         if (ids[i] != pad_id)
             return i;
     return 0;
+}
+
+void lt_score_head_draw(float *weight, float *bias, int64_t N, int64_t C, uint64_t seed)
+{
+    lt_rng rng = lt_rng_make(seed, 0x73636f72650000ull);
+    for (int64_t i = 0; i < N * C; i++)
+        weight[i] = 0.02f * lt_rng_normal(&rng);
+    for (int64_t i = 0; bias && i < N; i++)
+        bias[i] = 0;
 }

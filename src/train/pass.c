@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <math.h>
 
+#include "nn/pooler.h"
+
 void lt_pass_layout(lt_pass *pass, const lt_pass_means *means, const lt_loader_extent *extent, int64_t C, lt_arena *arena)
 {
     bool scored = means->objective->head != LT_HEAD_LM;
@@ -77,12 +79,14 @@ static void forward_scores(lt_pass *pass, lt_engine *engine, const lt_batch *bat
         pass->rows[s] = begin + (means->first_token ? 0 : lt_score_head_position(batch->ids + begin, n, means->pad_id));
         lt_engine_hidden(engine, pass->rows[s], pass->hidden + s * pass->C);
     }
-    lt_score_head_forward(means->score, pass->hidden, batch->sequences, pass->pooled, pass->score);
+    lt_pooler_forward(engine, pass->hidden, batch->sequences, pass->pooled);
+    lt_score_head_forward(means->score, pass->pooled, batch->sequences, pass->score);
 }
 
 static void backward_scores(lt_pass *pass, lt_engine *engine, const lt_batch *batch)
 {
-    lt_score_head_backward(pass->means.score, pass->hidden, pass->pooled, batch->sequences, pass->score_gradient, pass->gradient);
+    lt_score_head_backward(pass->means.score, pass->pooled, batch->sequences, pass->score_gradient, pass->gradient);
+    lt_pooler_backward(engine, pass->hidden, pass->pooled, batch->sequences, pass->gradient);
     for (int64_t s = 0; s < batch->sequences; s++)
         lt_engine_add_hidden_gradient(engine, pass->rows[s], pass->gradient + s * pass->C);
 }

@@ -101,7 +101,10 @@ bool lt_run_read_data(lt_run *run, const char *temporary, lt_error *err)
 bool lt_run_open_model(lt_run *run, lt_error *err)
 {
     lt_arena values = lt_arena_measure(), gradients = lt_arena_measure();
-    if (!lt_model_open(&run->model, run->options->model, err) ||
+    const lt_train_options *o = run->options;
+    bool open = o->labels ? lt_model_open_classifier(&run->model, o->model, o->labels, o->seed, err)
+                          : lt_model_open(&run->model, o->model, err);
+    if (!open ||
         (run->options->objective->head != LT_HEAD_SCORE && !lt_model_has_head(run->model, err)) ||
         !lt_tuning_open(&run->tuning, run->model, run->options, &run->params, err) ||
         !lt_optimizer_init(&run->optimizer, &run->options->optimizer, err))
@@ -118,7 +121,12 @@ bool lt_run_open_model(lt_run *run, lt_error *err)
 lt_pass_means lt_run_means(const lt_run *run)
 {
     const lt_train_options *o = run->options;
-    return (lt_pass_means){.objective = o->objective, .options = &o->objective_options, .reference = run->reference, .pad_id = -1};
+    return (lt_pass_means){.objective = o->objective,
+                           .options = &o->objective_options,
+                           .reference = run->reference,
+                           .score = run->model->score.N ? &run->model->score : NULL,
+                           .pad_id = o->pad_id >= 0 ? o->pad_id : run->model->config.pad_id,
+                           .first_token = run->model->config.bidirectional};
 }
 
 static bool show_reference(int64_t done, int64_t total, void *context)

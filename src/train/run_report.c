@@ -103,6 +103,7 @@ bool lt_run_evaluate(lt_run *run, lt_error *err)
     const lt_train_options *o = run->options;
     double begin = lt_run_clock();
     lt_objective_sums sums;
+    lt_pass_means means = lt_run_means(run);
     lt_evaluate_options options = {
         .objective = o->objective,
         .objective_options = &o->objective_options,
@@ -110,6 +111,9 @@ bool lt_run_evaluate(lt_run *run, lt_error *err)
         .progress = show_evaluation,
         .context = run,
         .reference = run->eval_reference,
+        .score = means.score,
+        .pad_id = means.pad_id,
+        .first_token = means.first_token,
     };
     if (!lt_evaluate(run->engine, run->eval, &options, &sums, err))
         return false;

@@ -142,13 +142,18 @@ static bool train(lt_run *run, lt_error *err)
 
 /* ---- from options to the finished folder ---- */
 
+static bool save_companion(const lt_train_options *o, const char *folder, lt_error *err)
+{
+    return !o->companion || lt_run_folder_write_json(folder, o->companion_name, o->companion, err);
+}
+
 static bool finish(lt_run *run, lt_train_result *result, lt_error *err)
 {
     const char *folder = run->folder.path;
     lt_run_folder_keep(&run->folder); /* from here on files of the finished run appear */
     return lt_run_folder_sync(&run->folder, err) &&
            lt_tuning_save(run->tuning, &run->params, run->options->save_dtype, folder, err) &&
-           lt_tuning_save_companions(run->tuning, folder, err) && lt_run_write_trainer_state(run, folder, err) &&
+           lt_tuning_save_companions(run->tuning, folder, err) && save_companion(run->options, folder, err) && lt_run_write_trainer_state(run, folder, err) &&
            lt_run_write_summary(run, result, err);
 }
 

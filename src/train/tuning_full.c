@@ -30,6 +30,20 @@ static bool full_resume(lt_tuning *tuning, lt_param_list *params, const char *fo
     return lt_file_join(path, sizeof path, folder, full_files[0], err) && lt_params_load(params, path, err);
 }
 
+/* What makes transformers see a classifier: its class, names of its labels, and the token that its head passes over. */
+static void describe_classifier(const lt_tuning *tuning, json_t *config)
+{
+    const lt_config *c = &tuning->model->config;
+    const lt_train_options *o = tuning->options;
+    if (c->labels == 0)
+        return;
+    json_object_set_new(config, "architectures", json_pack("[s]", c->architecture));
+    if (o->companion)
+        json_object_update(config, o->companion);
+    if (!json_is_integer(json_object_get(config, "pad_token_id")) && o->pad_id >= 0)
+        json_object_set_new(config, "pad_token_id", json_integer(o->pad_id));
+}
+
 /* config.json of the base with the type that the tensors have now, or a reader would round them to the old one. */
 static bool write_config(const lt_tuning *tuning, lt_dtype dtype, const char *folder, lt_error *err)
 {
@@ -49,6 +63,7 @@ static bool write_config(const lt_tuning *tuning, lt_dtype dtype, const char *fo
         }
     if (!known)
         json_object_set_new(config, "torch_dtype", json_string(name));
+    describe_classifier(tuning, config);
     bool ok = lt_run_folder_write_json(folder, "config.json", config, err);
     json_decref(config);
     return ok;
