@@ -52,6 +52,7 @@ struct lt_weights {
     int oldest, newest; /* of the resident slabs */
     int in_use;         /* the slab that lt_weights_use gave last, -1 */
     int64_t window, resident, bytes_read;
+    bool populate; /* larger than memory: the prefetch thread waits for the disk, so that products do not */
 
     pthread_mutex_t lock; /* guards slab states and the order */
     pthread_cond_t wanted, loaded;
@@ -145,7 +146,8 @@ static void *prefetch_loop(void *context)
         s->state = SLAB_LOADING;
         pthread_mutex_unlock(&w->lock);
         advise(s, MADV_WILLNEED);
-        advise(s, MADV_POPULATE_READ);
+        if (w->populate)
+            advise(s, MADV_POPULATE_READ);
         pthread_mutex_lock(&w->lock);
         s->state = SLAB_IN;
         pthread_cond_broadcast(&w->loaded);
@@ -188,6 +190,7 @@ bool lt_weights_adopt(lt_weights **out, lt_safetensors *set, lt_error *err)
     pthread_cond_init(&w->wanted, NULL);
     pthread_cond_init(&w->loaded, NULL);
     int shards = lt_safetensors_shard_count(w->set);
+    int64_t total = 0, memory = (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
     w->maps = calloc((size_t)shards, sizeof *w->maps);
     if (!w->maps) {
         lt_error_set(err, LT_ERR_MEMORY, "%s: out of memory", path);
@@ -201,8 +204,12 @@ bool lt_weights_adopt(lt_weights **out, lt_safetensors *set, lt_error *err)
             goto fail;
         }
         w->maps[i] = map;
+        total += (int64_t)bytes;
         lt_sigbus_guard(map, bytes);
     }
+    /* What stays in the page cache is mapped fastest by the threads that read it, each a part; a thread of its own for that takes a
+     * core from one of them while the others wait. */
+    w->populate = total > memory / 10 * 7;
     *out = w;
     return true;
 fail:

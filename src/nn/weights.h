@@ -2,7 +2,8 @@
  *
  * A tensor is used in slabs of whole rows. lt_weights_use announces a slab that is about to be read; the oldest slabs leave
  * resident memory when the window is full (MADV_DONTNEED: the page cache keeps them as long as the system can spare it), and
- * lt_weights_prefetch lets a thread of our own bring the next ones in behind the computation (MADV_POPULATE_READ).
+ * lt_weights_prefetch lets a thread of our own ask for the next ones behind the computation (MADV_WILLNEED); of a base larger than
+ * memory it also waits for them (MADV_POPULATE_READ).
  *
  * A file that shrinks while mapped raises SIGBUS; a handler replaces the missing pages by zeros and remembers, and
  * lt_weights_check turns that into an error at the end of the step. */

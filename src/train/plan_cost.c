@@ -1,5 +1,6 @@
 #include "train/plan_cost.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,6 +16,7 @@ static const int64_t PROCESS_GROWTH_BYTES = 1 << 20, THREAD_BYTES = 64 << 10;
  * as this many rows more. */
 static const double PACKING_ROWS = 24;
 static const double CACHE_BYTES_PER_SECOND = 8e9, DISK_BYTES_PER_SECOND = 1.2e9;
+static const double SLAB_SECONDS = 80e-6; /* of a change of slabs: pages unmapped on all cores, a product cut in two */
 static const double PRODUCT_EFFICIENCY = 0.75; /* of lt_gemm_peak, over everything a step does */
 
 static void count_linear(lt_linear *linear, int64_t block, lt_linear_slot slot, void *context)
@@ -153,6 +155,9 @@ int64_t lt_plan_traffic(const lt_plan_facts *facts, const lt_plan_choice *choice
     double blocks = (double)(facts->forward_bytes + facts->backward_bytes);
     if (blocks + head <= window)
         return 0; /* read once in the run, not once a step */
+    /* The chunks of a block meet the same weights again: brought in anew where they do not stay in the window. */
+    if (window < (double)facts->block_bytes && tokens > (double)choice->chunk)
+        blocks *= ceil(tokens / (double)choice->chunk);
     double chunks = targets / (double)choice->head_chunk;
     double again = head > window ? head * ((facts->training ? 2 : 1) * (chunks < 1 ? 1 : chunks)) : head;
     return (int64_t)(passes * (blocks + again));
@@ -186,8 +191,10 @@ double lt_plan_seconds(const lt_plan_facts *facts, const lt_engine_shape *shape,
     double work = body * (1 + PACKING_ROWS / (rows + 1)) + head * (1 + PACKING_ROWS / (head_rows + 1));
     double compute = work / (flops_per_second * PRODUCT_EFFICIENCY);
     double traffic = (double)lt_plan_traffic(facts, choice, extent);
-    if (!facts->larger_than_memory)
-        return compute + 0.5 * traffic / CACHE_BYTES_PER_SECOND; /* mapping pages takes a core from the products */
+    if (!facts->larger_than_memory) { /* mapping pages takes a core from the products */
+        double slabs = traffic / ((double)choice->window_bytes / 4);
+        return compute + 0.5 * traffic / CACHE_BYTES_PER_SECOND + slabs * SLAB_SECONDS;
+    }
     double disk = traffic / DISK_BYTES_PER_SECOND;
     return compute > disk ? compute : disk;
 }
