@@ -16,7 +16,7 @@
 static const lt_family *const families[] = {
     &lt_family_llama,  &lt_family_qwen2, &lt_family_qwen3,   &lt_family_mistral, &lt_family_gemma,   &lt_family_gemma2,
     &lt_family_gemma3, &lt_family_phi3,  &lt_family_smollm3, &lt_family_olmo2,   &lt_family_granite, &lt_family_gpt2,
-    &lt_family_bert,   &lt_family_afm,
+    &lt_family_bert,   &lt_family_afm,   &lt_family_mixtral, &lt_family_qwen2_moe, &lt_family_qwen3_moe,
 };
 
 enum { FAMILIES = sizeof families / sizeof *families };
@@ -318,8 +318,10 @@ static bool read_names(lt_family_reader *reader)
     for (int i = 0; i < LT_LINEAR_SLOTS; i++) {
         const char *key = family->bias[i];
         copy_name(config->linear_name[i], family->linear[i]);
-        config->linear_bias[i] = key && !strcmp(key, LT_BIAS_ALWAYS);
-        if (key && !config->linear_bias[i] &&
+        config->linear_bias[i] = key && (!strcmp(key, LT_BIAS_ALWAYS) || key[0] == '+');
+        if (key && key[0] == '+' && !lt_json_get_bool(&reader->top, key + 1, &config->linear_bias[i], reader->err))
+            return false;
+        if (key && key[0] != '+' && !config->linear_bias[i] &&
             !lt_json_get_bool(&reader->top, key, &config->linear_bias[i], reader->err))
             return false;
     }
@@ -410,6 +412,7 @@ bool lt_family_read(const json_t *root, const char *source, lt_config *config, l
     bool ok = choose_family(&reader) && refuse_unknown_mechanisms(&reader) && read_sizes(&reader) &&
               read_activation(&reader) && read_norm(&reader) && read_scales(&reader) && read_names(&reader) &&
               read_architecture(&reader) && lt_family_rope_read(&reader) && lt_family_layers_read(&reader) &&
+              lt_family_experts_read(&reader) &&
               lt_family_tokens_read(&reader);
     if (!ok)
         lt_config_free(config);

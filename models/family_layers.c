@@ -74,7 +74,9 @@ static bool read_rule(lt_family_reader *reader, bool windows_on, bool *sliding)
     for (int64_t l = 0; l < reader->config->L; l++)
         switch (family->window) {
         case LT_WINDOW_NEVER: sliding[l] = false; break;
+        case LT_WINDOW_ALL_LAYERS:
         case LT_WINDOW_EVERY_LAYER: sliding[l] = windows_on; break;
+        case LT_WINDOW_EARLY_EVEN: sliding[l] = windows_on && l % 2 == 0 && l < first; break;
         case LT_WINDOW_LATE_LAYERS: sliding[l] = windows_on && l >= first; break;
         case LT_WINDOW_PATTERN: sliding[l] = (l + 1) % pattern != 0; break;
         case LT_WINDOW_WITHOUT_ROPE: sliding[l] = windows_on && reader->config->layers[l].rope < 0; break;
@@ -86,7 +88,9 @@ static bool read_windows(lt_family_reader *reader, bool *sliding)
 {
     const lt_family *family = reader->family;
     lt_config *config = reader->config;
-    bool flagged = family->window == LT_WINDOW_LATE_LAYERS || family->window == LT_WINDOW_WITHOUT_ROPE;
+    bool flagged = family->window == LT_WINDOW_LATE_LAYERS || family->window == LT_WINDOW_WITHOUT_ROPE ||
+                   family->window == LT_WINDOW_ALL_LAYERS || family->window == LT_WINDOW_EARLY_EVEN;
+    bool of_all = family->window == LT_WINDOW_EVERY_LAYER || family->window == LT_WINDOW_ALL_LAYERS;
     bool enabled = !flagged, listed = false;
     int64_t window = json_is_null(json_object_get(reader->top.value, "sliding_window")) ? 0 : family->sliding_window;
     if (family->window == LT_WINDOW_NEVER)
@@ -96,7 +100,7 @@ static bool read_windows(lt_family_reader *reader, bool *sliding)
         return false;
     if (!enabled)
         window = 0;
-    if (family->window != LT_WINDOW_EVERY_LAYER && !read_layer_types(reader, sliding, &listed))
+    if (!of_all && !read_layer_types(reader, sliding, &listed))
         return false;
     if (!listed && !read_rule(reader, window > 0, sliding))
         return false;

@@ -238,6 +238,7 @@ static void fill(const creation *job, const lt_config_tensor *tensor, uint64_t s
         clear_padding(job, first, n);
         break;
     case LT_ROLE_TABLE:
+    case LT_ROLE_ROUTER:
     case LT_ROLE_LINEAR:
     case LT_ROLE_HEAD:
     case LT_ROLE_CLASSIFIER: lt_init_normal_fill(&job->normal, job->options->seed, stream, first, n, job->chunk); break;

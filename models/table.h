@@ -12,6 +12,8 @@ typedef enum lt_window_rule {
     LT_WINDOW_EVERY_LAYER,  /* sliding_window, unless null */
     LT_WINDOW_LATE_LAYERS,  /* with use_sliding_window: layer_types, or layers from max_window_layers on */
     LT_WINDOW_PATTERN,      /* layer_types, or all but every sliding_window_pattern-th layer */
+    LT_WINDOW_ALL_LAYERS,   /* with use_sliding_window: every layer */
+    LT_WINDOW_EARLY_EVEN,   /* with use_sliding_window: layer_types, or every other layer below max_window_layers */
     LT_WINDOW_WITHOUT_ROPE, /* with use_sliding_window: layer_types, or the layers that do not rotate positions */
 } lt_window_rule;
 
@@ -68,7 +70,7 @@ enum { LT_MAX_SCALES = 6, LT_MAX_ALIASES = 10 };
 #define LT_LLAMA_MLP_BIAS                                                                                              \
     [LT_LINEAR_GATE] = "mlp_bias", [LT_LINEAR_UP] = "mlp_bias", [LT_LINEAR_DOWN] = "mlp_bias"
 
-#define LT_BIAS_ALWAYS "*" /* otherwise the name of the key that switches a bias on; NULL: never */
+#define LT_BIAS_ALWAYS "*" /* otherwise the name of the key that switches a bias on ("+name": off); NULL: never */
 
 typedef struct lt_family {
     const char *model_type;
@@ -77,6 +79,7 @@ typedef struct lt_family {
     /* Names of tensors, as lt_config has them. NULL: the family has no such part. */
     const char *base_prefix; /* what a base model saved by itself leaves out of its names */
     const char *embed, *head, *final_norm, *classifier;
+    const char *router, *experts[3], *shared[3], *shared_gate, *experts_module; /* mixtures of experts, as in lt_config */
     const char *head_transform, *head_norm, *head_bias, *pooler; /* BERT's heads */
     const char *positions, *types, *embed_norm; /* learned tables of the embedding, and a norm behind them */
     const char *linear[LT_LINEAR_SLOTS];
@@ -94,6 +97,7 @@ typedef struct lt_family {
     bool plain_mlp;           /* no gate */
     bool conv1d;              /* matrices are stored (in, out) */
     bool score_switches;      /* honours scale_attn_weights and scale_attn_by_inverse_layer_idx */
+    bool routing_is_normalised; /* always; otherwise norm_topk_prob says so */
     bool gelu_means_tanh;     /* Gemma 1's "gelu" was always the tanh form */
     bool partial_rotary;      /* honours partial_rotary_factor */
     bool longrope;            /* knows longrope, and its older names "su" and "yarn" */
@@ -106,6 +110,7 @@ typedef struct lt_family {
     int64_t width, layers, heads, vocabulary;
     int64_t mlp_ratio;        /* F = mlp_ratio · C without intermediate_size; 0: it must be given */
     int64_t type_count;
+    int64_t expert_count, expert_top, expert_width, shared_width; /* expert_width 0: F */
     int64_t kv_heads;         /* 0: as many as heads. An explicit null always means that */
     int64_t head_width;       /* 0: C / H */
     int64_t max_position;
@@ -118,7 +123,8 @@ typedef struct lt_family {
 } lt_family;
 
 extern const lt_family lt_family_afm, lt_family_bert, lt_family_gemma, lt_family_gemma2, lt_family_gemma3, lt_family_granite, lt_family_gpt2, lt_family_llama,
-    lt_family_mistral, lt_family_olmo2, lt_family_phi3, lt_family_qwen2, lt_family_qwen3, lt_family_smollm3;
+    lt_family_mistral, lt_family_mixtral, lt_family_olmo2, lt_family_phi3, lt_family_qwen2, lt_family_qwen2_moe,
+    lt_family_qwen3, lt_family_qwen3_moe, lt_family_smollm3;
 
 /* One reading of one config.json. */
 typedef struct lt_family_reader {
@@ -139,6 +145,9 @@ bool lt_family_rope_read(lt_family_reader *reader);
 
 /* models/family_layers.c: layers[], their windows and which rope each uses; needs L and the ropes. */
 bool lt_family_layers_read(lt_family_reader *reader);
+
+/* models/family_experts.c: mixtures of experts, and which layers are sparse; needs layers[]. */
+bool lt_family_experts_read(lt_family_reader *reader);
 
 /* models/family_tokens.c: bos, eos and pad from config.json; more end tokens from generation_config.json. */
 bool lt_family_tokens_read(lt_family_reader *reader);

@@ -241,20 +241,25 @@ static void join_attention(const lt_run *run, const lt_block *block, const float
     norm_stream(run, block, LT_NORM_STREAM_ATTENTION, x, n);
 }
 
-/* run->gu = gate and up of norm(x). */
+/* run->xn = norm(x); run->gu = gate and up of it, where the block has an MLP of its own. */
 static void mlp_in(const lt_run *run, const lt_block *block, const float *x, int64_t n)
 {
     const lt_config *c = run->config;
     group g = mlp_group(c, block);
     norm_or_copy(&block->norm[LT_NORM_BEFORE_MLP], x, run->xn, c->C, n);
-    group_forward(&g, run->ws, run->xn, c->C, n, run->gu, gu_width(c));
+    if (!block->moe)
+        group_forward(&g, run->ws, run->xn, c->C, n, run->gu, gu_width(c));
 }
 
-/* run->branch = down(act(gu)), before its norm; run->act holds act(gu). */
+/* run->branch = down(act(gu)), before its norm; run->act holds act(gu). Or what the experts give for run->xn. */
 static void mlp_branch(const lt_run *run, const lt_block *block, int64_t n)
 {
     const lt_config *c = run->config;
     const lt_linear *down = &block->linear[LT_LINEAR_DOWN];
+    if (block->moe) {
+        lt_moe_forward(block->moe, c, run->ws, &run->moe, run->xn, n, run->branch);
+        return;
+    }
     activate(c, run->gu, run->act, n);
     lt_linear_forward(&down, 1, run->ws, run->act, c->F, n, &(float *){run->branch}, c->C);
 }
@@ -365,6 +370,21 @@ static const float *block_input(const lt_run *run, const lt_kept *kept, int64_t 
     return run->mid;
 }
 
+/* The same for a mixture of experts, which keeps nothing. */
+static void moe_backward(const lt_run *run, const lt_block *block, int64_t n, float *dstream)
+{
+    const lt_config *c = run->config;
+    bool on_stream = block->norm[LT_NORM_STREAM_MLP].weight != NULL;
+    mlp_in(run, block, run->mid, n);
+    if (block->norm[LT_NORM_AFTER_MLP].weight || on_stream)
+        mlp_branch(run, block, n);
+    if (on_stream)
+        norm_stream_backward(run, block, LT_NORM_STREAM_MLP, run->mid, run->branch, dstream, n);
+    branch_gradient(run, block, LT_NORM_AFTER_MLP, run->branch, dstream, n, run->dxn);
+    lt_moe_backward(block->moe, c, run->ws, &run->moe, run->xn, n, run->dxn, run->branch);
+    norm_backward_add(run, block, LT_NORM_BEFORE_MLP, run->mid, run->branch, dstream, n);
+}
+
 /* MLP of rows t .. t+n: their middle of the stream is in run->mid, and dstream (n,C) is updated. */
 static void mlp_backward(const lt_run *run, const lt_block *block, const lt_kept *kept, int64_t t, int64_t n, float *dstream)
 {
@@ -440,7 +460,10 @@ void lt_block_backward(const lt_run *run, const lt_block *block, int64_t layer, 
         } else {
             fetch(kept->mid, kept->bits, run->mid, C, t, n);
         }
-        mlp_backward(run, block, kept, t, n, run->stream + t * C);
+        if (block->moe)
+            moe_backward(run, block, n, run->stream + t * C);
+        else
+            mlp_backward(run, block, kept, t, n, run->stream + t * C);
         attention_out_backward(run, block, kept, t, n, run->stream + t * C);
     }
     lt_attention attention = lt_block_attention(run, layer);
@@ -460,4 +483,6 @@ void lt_block_prefetch(const lt_block *block)
 {
     for (int i = 0; i < LT_LINEAR_SLOTS; i++)
         lt_linear_prefetch(&block->linear[i]);
+    if (block->moe)
+        lt_moe_prefetch(block->moe);
 }

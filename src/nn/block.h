@@ -31,6 +31,7 @@ typedef struct lt_run {
     float *mid, *branch; /* (chunk,C) */
     float *gu;           /* (chunk,GU) */
     float *act, *dact;   /* (chunk,F) */
+    lt_moe_rows moe;     /* chunk rows of a mixture of experts */
     void *attention_scratch, *norm_scratch;
 } lt_run;
 

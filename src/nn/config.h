@@ -60,6 +60,7 @@ typedef enum lt_norm_slot {
 typedef struct lt_layer_config {
     int window;     /* tokens a query sees, itself included (sliding window); 0 = all before it */
     int rope;       /* index into ropes, -1 = positions are not rotated in this layer */
+    bool sparse;    /* a mixture of experts instead of the MLP's linear slots */
     int score_divisor; /* attention_scale is divided by it; 0 = 1 (GPT-2's scale_attn_by_inverse_layer_idx) */
 } lt_layer_config;
 
@@ -95,6 +96,13 @@ typedef struct lt_config {
     char type_name[LT_NAME_MAX];             /* (types, C), added by token type (BERT's segments) */
     char embed_norm_name[LT_NAME_MAX];       /* a norm on the sum of them */
     int64_t types;
+    int64_t experts, experts_per_token;      /* 0: no mixtures of experts */
+    int64_t expert_F, shared_F;              /* widths of an expert and of the one that every token passes; shared_F 0: none */
+    bool normalise_routing;                  /* the weights of a token's experts are divided by their sum */
+    char router_name[LT_NAME_MAX];           /* (experts,C) */
+    char expert_name[3][LT_NAME_MAX];        /* gate, up, down; %d the layer, %e the expert */
+    char shared_name[3][LT_NAME_MAX], shared_gate_name[LT_NAME_MAX];
+    char experts_module[LT_NAME_MAX];        /* what PEFT calls all experts of a layer: "model.layers.%d.mlp.experts" */
     char head_transform_name[LT_NAME_MAX];   /* (C,C) with a bias, then the activation and a norm, before the head (BERT) */
     char head_norm_name[LT_NAME_MAX];
     char head_bias_name[LT_NAME_MAX];        /* module whose ".bias" (V) the head adds */

@@ -15,6 +15,20 @@ void lt_config_name(char out[LT_NAME_MAX], const char *pattern, int layer)
         snprintf(out, LT_NAME_MAX, "%s", pattern);
 }
 
+void lt_config_expert_name(char out[LT_NAME_MAX], const char *pattern, int layer, int expert)
+{
+    char with_expert[LT_NAME_MAX];
+    const char *hole = strstr(pattern, "%e");
+    if (hole)
+        snprintf(with_expert, sizeof with_expert, "%.*s%d%s", (int)(hole - pattern), pattern, expert, hole + 2);
+    lt_config_name(out, hole ? with_expert : pattern, layer);
+}
+
+bool lt_config_layer_has_linear(const lt_config *config, int64_t layer, lt_linear_slot slot)
+{
+    return lt_config_has_linear(config, slot) && (slot <= LT_LINEAR_O || !config->layers[layer].sparse);
+}
+
 int64_t lt_config_norm_width(const lt_config *config, lt_norm_slot slot)
 {
     if (slot != LT_NORM_Q && slot != LT_NORM_K)
@@ -62,13 +76,39 @@ static void add_block_norm(inventory *list, int layer, lt_norm_slot slot)
 static void add_linear(inventory *list, int layer, lt_linear_slot slot)
 {
     const lt_config *config = list->config;
-    if (!lt_config_has_linear(config, slot))
+    if (!lt_config_layer_has_linear(config, layer, slot))
         return;
     int64_t out = lt_config_linear_out(config, slot), in = lt_config_linear_in(config, slot);
     add(list, config->linear_name[slot], ".weight", LT_ROLE_LINEAR, layer, slot, config->conv1d ? in : out,
         config->conv1d ? out : in);
     if (config->linear_bias[slot])
         add(list, config->linear_name[slot], ".bias", LT_ROLE_BIAS, layer, slot, out, 0);
+}
+
+/* A gate, up or down matrix (part 0, 1, 2) of width F. */
+static void add_expert_part(inventory *list, const char *name, int layer, int part, int64_t F)
+{
+    int64_t C = list->config->C;
+    add(list, name, ".weight", LT_ROLE_LINEAR, layer, -1, part == 2 ? C : F, part == 2 ? F : C);
+}
+
+static void add_experts(inventory *list, int layer)
+{
+    const lt_config *config = list->config;
+    char name[LT_NAME_MAX];
+    if (!config->layers[layer].sparse)
+        return;
+    add(list, config->router_name, ".weight", LT_ROLE_ROUTER, layer, -1, config->experts, config->C);
+    for (int expert = 0; expert < config->experts; expert++)
+        for (int part = 0; part < 3; part++) {
+            lt_config_expert_name(name, config->expert_name[part], layer, expert);
+            add_expert_part(list, name, layer, part, config->expert_F);
+        }
+    if (!config->shared_F)
+        return;
+    for (int part = 0; part < 3; part++)
+        add_expert_part(list, config->shared_name[part], layer, part, config->shared_F);
+    add(list, config->shared_gate_name, ".weight", LT_ROLE_LINEAR, layer, -1, 1, config->C);
 }
 
 static void add_block(inventory *list, int layer)
@@ -84,6 +124,7 @@ static void add_block(inventory *list, int layer)
     add_block_norm(list, layer, LT_NORM_BEFORE_MLP);
     for (int slot = LT_LINEAR_GATE; slot <= LT_LINEAR_DOWN; slot++)
         add_linear(list, layer, (lt_linear_slot)slot);
+    add_experts(list, layer);
     add_block_norm(list, layer, LT_NORM_AFTER_MLP);
     add_block_norm(list, layer, LT_NORM_STREAM_MLP);
 }

@@ -9,6 +9,7 @@
 typedef enum lt_tensor_role {
     LT_ROLE_EMBEDDING,  /* (V,C) */
     LT_ROLE_TABLE,      /* learned positions or token types, (rows,C) */
+    LT_ROLE_ROUTER,     /* (experts,C) */
     LT_ROLE_LINEAR,     /* (out,in), or (in,out) with conv1d */
     LT_ROLE_BIAS,       /* of a linear layer, (out) */
     LT_ROLE_NORM,       /* a norm's weight, (C), (D) or (heads · D) */
@@ -34,6 +35,12 @@ bool lt_config_parameter_count(const lt_config *config, int64_t *elements, lt_er
 
 /* Writes `pattern` with its "%d" replaced by the layer; a pattern without one is copied. */
 void lt_config_name(char out[LT_NAME_MAX], const char *pattern, int layer);
+
+/* The same with "%e" replaced by the expert as well. */
+void lt_config_expert_name(char out[LT_NAME_MAX], const char *pattern, int layer, int expert);
+
+/* Has this layer such a linear slot? A sparse layer has no MLP of its own. */
+bool lt_config_layer_has_linear(const lt_config *config, int64_t layer, lt_linear_slot slot);
 
 /* Width of a norm's weight: C, or for q and k one head or all of them. */
 int64_t lt_config_norm_width(const lt_config *config, lt_norm_slot slot);

@@ -45,6 +45,7 @@ static void layout_rows(lt_decoder *d)
     d->run.branch = LT_ARENA_NEW(a, float, n * c->C);
     d->run.gu = LT_ARENA_NEW(a, float, n * (c->gated_mlp ? 2 : 1) * c->F);
     d->run.act = LT_ARENA_NEW(a, float, n * c->F);
+    lt_moe_layout(&d->run.moe, c, n, false, a);
     for (int i = 0; i < c->rope_count; i++)
         lt_rope_table_init(&d->run.ropes[i], &c->ropes[i], S, S, a);
 }
@@ -66,6 +67,7 @@ static void layout(lt_decoder *d)
     d->ws.packed_x = lt_arena_alloc(a, lt_linear_packed_bytes(d->shape.compute, n, wide));
     d->hook_arena = (lt_arena){0};
     lt_model_each_linear(d->model, hook_bytes, d);
+    lt_model_each_expert(d->model, hook_bytes, d);
     d->hook_arena.base = lt_arena_alloc(a, d->hook_arena.size);
     d->ws.arena = &d->hook_arena;
 }

@@ -334,17 +334,26 @@ bool lt_engine_backward(lt_engine *e, lt_error *err)
 /* Multiply-adds per token of a block's matrices, and of those that are computed again in its backward pass. */
 static void block_macs(const lt_config *c, double *all, double *qkv_o, double *gate_up)
 {
+    int64_t sparse = 0;
+    for (int64_t l = 0; l < c->L; l++)
+        sparse += c->layers[l].sparse;
+    double dense = (double)(c->L - sparse) / (double)c->L, mixed = (double)sparse / (double)c->L;
     *all = *qkv_o = *gate_up = 0;
     for (int slot = 0; slot < LT_LINEAR_SLOTS; slot++) {
         if (!lt_config_has_linear(c, (lt_linear_slot)slot))
             continue;
         double macs = (double)lt_config_linear_out(c, (lt_linear_slot)slot) * (double)lt_config_linear_in(c, (lt_linear_slot)slot);
+        if (slot > LT_LINEAR_O) /* of the layers that have an MLP of their own */
+            macs *= dense;
         *all += macs;
         if (slot <= LT_LINEAR_O)
             *qkv_o += macs;
         else if (slot != LT_LINEAR_DOWN)
             *gate_up += macs;
     }
+    double experts = mixed * (double)c->C * (double)(c->experts_per_token * c->expert_F + c->shared_F);
+    *all += 3 * experts;
+    *gate_up += 3 * experts; /* an expert's down is computed again too: its output weighs the routing's gradient */
 }
 
 double lt_engine_flops(const lt_engine_shape *shape, const lt_model *model, int64_t T, int64_t targets, double *useful)

@@ -98,6 +98,7 @@ static void layout_mlp(lt_engine *e)
     e->run.act = LT_ARENA_NEW(a, float, n * c->F);
     if (e->shape.training)
         e->run.dact = LT_ARENA_NEW(a, float, n * c->F);
+    lt_moe_layout(&e->run.moe, c, n, e->shape.training, a);
 }
 
 static void layout_head(lt_engine *e)
@@ -175,6 +176,7 @@ static void layout_gemm(lt_engine *e)
                                                                 lt_linear_packed_dy_bytes(&e->model->head, s->compute, s->head_chunk))));
     e->hook_arena = (lt_arena){0};
     lt_model_each_linear(e->model, hook_bytes, e);
+    lt_model_each_expert(e->model, hook_bytes, e);
     e->hook_arena.base = lt_arena_alloc(&e->arena, e->hook_arena.size);
     e->ws.arena = &e->hook_arena;
 }
@@ -196,6 +198,8 @@ static void layout_store(lt_engine *e)
                                  : from_top < e->shape.keep_all + e->shape.keep_attention ? LT_KEEP_ATTENTION
                                                                                           : LT_KEEP_INPUT,
                         .bits = bits, .input_bits = e->shape.input_bits};
+        if (c->layers[l].sparse && kept.level == LT_KEEP_ALL)
+            kept.level = LT_KEEP_ATTENTION; /* experts keep nothing: which tokens they see is not known beforehand */
         kept.input = store(e, kept.level == LT_KEEP_INPUT ? kept.input_bits : bits, c->C);
         if (kept.level >= LT_KEEP_ATTENTION) {
             kept.qkv = store(e, bits, (c->H + 2 * c->K) * c->D);

@@ -48,7 +48,7 @@ static bool open_linear(lt_model *m, lt_linear_slot slot, int64_t layer, lt_line
 {
     const lt_config *c = &m->config;
     char name[2 * LT_NAME_MAX];
-    if (!lt_config_has_linear(c, slot))
+    if (!lt_config_layer_has_linear(c, layer, slot))
         return true;
     layer_name(name, c->linear_name[slot], layer, "");
     *linear = (lt_linear){.module = copy(name), .N = lt_config_linear_out(c, slot), .K = lt_config_linear_in(c, slot),
@@ -70,7 +70,7 @@ static bool open_block(lt_model *m, int64_t layer, lt_error *err)
     for (int slot = 0; slot < LT_LINEAR_SLOTS; slot++)
         if (!open_linear(m, (lt_linear_slot)slot, layer, &block->linear[slot], err))
             return false;
-    return true;
+    return !m->config.layers[layer].sparse || lt_moe_open(&block->moe, m->weights, &m->config, (int)layer, err);
 }
 
 /* Bytes of all norm weights and biases. */
@@ -257,9 +257,11 @@ void lt_model_close(lt_model *m)
 {
     if (!m)
         return;
-    for (int64_t l = 0; m->blocks && l < m->config.L; l++)
+    for (int64_t l = 0; m->blocks && l < m->config.L; l++) {
         for (int slot = 0; slot < LT_LINEAR_SLOTS; slot++)
             free(m->blocks[l].linear[slot].module);
+        lt_moe_close(m->blocks[l].moe);
+    }
     for (int i = 0; i < m->trained_count; i++)
         free(m->trained[i].source);
     free(m->trained);
@@ -274,12 +276,32 @@ void lt_model_close(lt_model *m)
     free(m);
 }
 
+static void visit_shared(lt_moe *moe, int64_t block, lt_linear_visitor visit, void *context)
+{
+    static const lt_linear_slot slots[LT_EXPERT_PARTS] = {LT_LINEAR_GATE, LT_LINEAR_UP, LT_LINEAR_DOWN};
+    for (int part = 0; part < LT_EXPERT_PARTS && moe && moe->shared_gate.module; part++)
+        visit(&moe->shared[part], block, slots[part], context);
+    if (moe && moe->shared_gate.module)
+        visit(&moe->shared_gate, block, LT_LINEAR_DOWN, context);
+}
+
+void lt_model_each_expert(lt_model *m, lt_linear_visitor visit, void *context)
+{
+    static const lt_linear_slot slots[LT_EXPERT_PARTS] = {LT_LINEAR_GATE, LT_LINEAR_UP, LT_LINEAR_DOWN};
+    for (int64_t l = 0; l < m->config.L; l++)
+        for (int64_t e = 0; m->blocks[l].moe && e < m->config.experts; e++)
+            for (int part = 0; part < LT_EXPERT_PARTS; part++)
+                visit(&m->blocks[l].moe->experts[e][part], l, slots[part], context);
+}
+
 void lt_model_each_linear(lt_model *m, lt_linear_visitor visit, void *context)
 {
-    for (int64_t l = 0; l < m->config.L; l++)
+    for (int64_t l = 0; l < m->config.L; l++) {
         for (int slot = 0; slot < LT_LINEAR_SLOTS; slot++)
             if (m->blocks[l].linear[slot].module)
                 visit(&m->blocks[l].linear[slot], l, (lt_linear_slot)slot, context);
+        visit_shared(m->blocks[l].moe, l, visit, context);
+    }
     if (m->head_transform.module)
         visit(&m->head_transform, m->config.L, LT_LINEAR_UP, context);
     if (m->pooler.module)
@@ -449,6 +471,7 @@ int64_t lt_model_lowest_trained(lt_model *m)
             block->trained |= block->linear[slot].module && lt_linear_trained(&block->linear[slot]);
         for (int slot = 0; slot < LT_NORM_SLOTS; slot++)
             block->trained |= block->dnorm[slot] || block->dnorm_bias[slot];
+        block->trained |= block->moe && lt_moe_trained(block->moe);
         if (block->trained)
             lowest = l;
     }
@@ -469,13 +492,17 @@ int64_t lt_model_parameter_count(const lt_model *m)
 
 int64_t lt_model_widest(const lt_model *m)
 {
-    int64_t widest = m->config.C;
-    for (int slot = 0; slot < LT_LINEAR_SLOTS; slot++) {
-        const lt_linear *linear = &m->blocks[0].linear[slot];
-        if (linear->module && linear->N > widest)
-            widest = linear->N;
-        if (linear->module && linear->K > widest)
-            widest = linear->K;
-    }
+    const lt_config *c = &m->config;
+    int64_t widest = c->C, routed[] = {c->experts, c->expert_F, c->shared_F};
+    for (int64_t l = 0; l < c->L; l++)
+        for (int slot = 0; slot < LT_LINEAR_SLOTS; slot++) {
+            const lt_linear *linear = &m->blocks[l].linear[slot];
+            if (linear->module && linear->N > widest)
+                widest = linear->N;
+            if (linear->module && linear->K > widest)
+                widest = linear->K;
+        }
+    for (int i = 0; i < 3; i++)
+        widest = routed[i] > widest ? routed[i] : widest;
     return widest;
 }

@@ -6,6 +6,7 @@
 #include "nn/config.h"
 #include "nn/embed.h"
 #include "nn/linear.h"
+#include "nn/moe.h"
 #include "nn/norm.h"
 #include "nn/score_head.h"
 
@@ -14,6 +15,7 @@ typedef struct lt_block {
     lt_norm norm[LT_NORM_SLOTS];       /* weight NULL: none */
     float *dnorm[LT_NORM_SLOTS];       /* (width) f32 gradients when trained, else NULL */
     float *dnorm_bias[LT_NORM_SLOTS];
+    lt_moe *moe;                       /* instead of gate, up and down; NULL: none */
     bool trained;                      /* something in this block is trained */
 } lt_block;
 
@@ -63,6 +65,10 @@ bool lt_model_has_head(const lt_model *model, lt_error *err);
  * LT_LINEAR_SLOTS). A head's transform comes before the head, as block L, slot LT_LINEAR_UP. */
 typedef void (*lt_linear_visitor)(lt_linear *linear, int64_t block, lt_linear_slot slot, void *context);
 void lt_model_each_linear(lt_model *model, lt_linear_visitor visit, void *context);
+
+/* Visits the experts of all mixtures, which the above leaves out (it has those that every token passes): blocks from below, experts in
+ * order, gate, up and down of each. */
+void lt_model_each_expert(lt_model *model, lt_linear_visitor visit, void *context);
 
 /* Makes tensors trainable: those whose module name ("model.layers.0.mlp.up_proj", "model.norm") `wanted` accepts, or all when it is
  * NULL, become f32 parameters named key_prefix + tensor name. Tied matrices count once. Norm weights and biases get no

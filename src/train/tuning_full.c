@@ -13,6 +13,9 @@ static bool full_attach(lt_tuning *tuning, lt_param_list *params, lt_error *err)
 {
     if (tuning->options->adapter)
         return lt_error_set(err, LT_ERR_USAGE, "adapter: full training starts from a model, not from an adapter; merge them");
+    if (tuning->model->config.experts)
+        return lt_error_set(err, LT_ERR_UNSUPPORTED, "full training of %s: routers and experts are frozen; train an adapter (--method lora)",
+                            tuning->model->config.model_type);
     lt_model_train_tensors(tuning->model, params, "", NULL, NULL);
     tuning->files = full_files;
     return true;

@@ -329,12 +329,8 @@ Test(family, lists_every_tensor_of_a_model_with_its_shape)
     cr_assert(down && down->shape[0] == 64 && down->shape[1] == 96);
     cr_assert(find(list, count, "lm_head.weight") && find(list, count, "model.norm.weight"));
     cr_assert(lt_config_parameter_count(&config, &elements, &err));
-    cr_assert_eq(elements, 2 * 100 * 64 + 64 + 3 * (2 * 64 + 2 * (64 * 64) + 2 * (32 * 64) + 64 + 2 * 32 + 3 * 64 * 96));
-    free(list);
-    config.tied_head = true;
-    cr_assert(lt_config_tensors(&config, &list, &count, &err));
-    cr_assert_null(find(list, count, "lm_head.weight"));
-    free(list);
+    cr_assert_eq(elements, 2 * 100 * 64 + 64 + 4 * (4 * 64 * 64 + 2 * 64 + 2 * 16) + 3 * 3 * 64 * 96 + 6 * 64 + 6 * 3 * 64 * 24, "%lld",
+                 (long long)elements);
     lt_config_free(&config);
 }
 
@@ -410,4 +406,31 @@ Test(family, afm_is_what_the_report_describes)
     elements -= config.V * config.C;
     cr_assert(elements > 2570000000 && elements < 2595000000, "%lld", (long long)elements);
     lt_config_free(&config);
+}
+
+#define QWEN3_MOE(extra)                                                                                                \
+    "{" extra "\"model_type\":\"qwen3_moe\",\"hidden_size\":64,\"intermediate_size\":96,\"num_hidden_layers\":4,"       \
+    "\"num_attention_heads\":4,\"vocab_size\":100,\"num_experts\":6,\"num_experts_per_tok\":2,\"moe_intermediate_size\":24}"
+
+Test(family, mixtures_of_experts_say_which_layers_are_sparse)
+{
+    lt_config config = parse(QWEN3_MOE("\"decoder_sparse_step\":2,\"mlp_only_layers\":[3],\"norm_topk_prob\":true,"));
+    cr_assert(config.experts == 6 && config.experts_per_token == 2 && config.expert_F == 24 && config.shared_F == 0 &&
+              config.normalise_routing);
+    cr_assert(!config.layers[0].sparse && config.layers[1].sparse && !config.layers[2].sparse && !config.layers[3].sparse);
+    cr_assert(!lt_config_layer_has_linear(&config, 1, LT_LINEAR_GATE) && lt_config_layer_has_linear(&config, 3, LT_LINEAR_GATE) &&
+              lt_config_layer_has_linear(&config, 1, LT_LINEAR_Q));
+    char name[LT_NAME_MAX];
+    lt_config_expert_name(name, config.expert_name[2], 1, 5);
+    cr_assert_str_eq(name, "model.layers.1.mlp.experts.5.down_proj");
+    int64_t elements;
+    lt_error err;
+    cr_assert(lt_config_parameter_count(&config, &elements, &err));
+    cr_assert_eq(elements, 2 * 100 * 64 + 64 + 4 * (2 * 64 * 4 * 128 + 2 * 64 * 4 * 128 / 1 + 2 * 64 + 2 * 128) -
+                               4 * 0 + 3 * 3 * 64 * 96 + 6 * 64 + 6 * 3 * 64 * 24, "%lld", (long long)elements);
+    lt_config_free(&config);
+    expect_refusal(QWEN3_MOE("\"output_router_logits\":true,"), LT_ERR_UNSUPPORTED, "routers are frozen");
+    expect_refusal("{\"model_type\":\"mixtral\",\"hidden_size\":64,\"intermediate_size\":96,\"num_hidden_layers\":1,"
+                   "\"num_attention_heads\":8,\"vocab_size\":100,\"num_local_experts\":2,\"num_experts_per_tok\":3}",
+                   LT_ERR_FORMAT, "num_experts_per_tok (3) is above the number of experts (2)");
 }

@@ -1,0 +1,30 @@
+/* Qwen3-MoE: Qwen3 with a mixture of experts in (nearly) every layer. */
+#include "models/table.h"
+
+const lt_family lt_family_qwen3_moe = {
+    .model_type = "qwen3_moe",
+    .causal_class = "Qwen3MoeForCausalLM",
+    LT_LLAMA_TRUNK,
+    .linear = {LT_LLAMA_ATTENTION, LT_LLAMA_MLP},
+    .norms = {LT_LLAMA_NORMS, LT_LLAMA_QK_NORMS},
+    .bias = {LT_LLAMA_ATTENTION_BIAS},
+    .router = "model.layers.%d.mlp.gate",
+    .experts = {"model.layers.%d.mlp.experts.%e.gate_proj", "model.layers.%d.mlp.experts.%e.up_proj",
+                "model.layers.%d.mlp.experts.%e.down_proj"},
+    .experts_module = "model.layers.%d.mlp.experts",
+    .norm = LT_NORM_RMS,
+    .norm_epsilon = 1e-6,
+    .activation = "silu",
+    .kv_heads = 4,
+    .rope_theta = 10000,
+    .max_position = 32768,
+    .window = LT_WINDOW_ALL_LAYERS,
+    .sliding_window = 4096,
+    .max_window_layers = 28,
+    .expert_count = 128,
+    .expert_top = 8,
+    .expert_width = 768,
+    .bos_id = -1,
+    .eos_id = -1,
+    .pad_id = -1,
+};
