@@ -13,6 +13,7 @@
 #include "formats/json.h"
 #include "formats/safetensors_header.h"
 #include "simd/kernels.h"
+#include "simd/quant.h"
 
 enum {
     HEADER_LIMIT_BYTES = 100 * 1000 * 1000, /* as the reference implementation */
@@ -424,17 +425,22 @@ static void widen(lt_dtype dtype, const void *in, float *out, int64_t n)
     case LT_DTYPE_F32: memcpy(out, in, (size_t)n * sizeof *out); break;
     case LT_DTYPE_BF16: lt_kernels_get()->bf16_to_f32(in, out, n); break;
     case LT_DTYPE_F16: lt_kernels_get()->f16_to_f32(in, out, n); break;
-    default:
+    case LT_DTYPE_F64:
         for (int64_t i = 0; i < n; i++)
             out[i] = (float)wide[i];
+        break;
+    default: {
+        lt_matrix blocks = {.data = in, .dtype = dtype, .rows = 1, .cols = n, .row_stride = n};
+        lt_kernels_get()->decode_f32(&blocks, 0, 0, n, out);
+    }
     }
 }
 
-/* Puts rows, or elements of a vector, where they belong. */
-static bool arrange(const lt_tensor_info *tensor, float *values, lt_error *err)
+/* Puts rows, or elements of a vector, where they belong. values: whole heads, `elements` in all. */
+static bool arrange(const lt_tensor_info *tensor, float *values, int64_t elements, lt_error *err)
 {
     if (tensor->view == LT_VIEW_PLUS_ONE)
-        for (int64_t i = 0; i < tensor->elements; i++)
+        for (int64_t i = 0; i < elements; i++)
             values[i] -= 1.0f;
     if (tensor->view != LT_VIEW_PAIRED_ROWS)
         return true;
@@ -442,7 +448,7 @@ static bool arrange(const lt_tensor_info *tensor, float *values, lt_error *err)
     float *copy = malloc((size_t)head * sizeof *copy);
     if (!copy)
         return lt_error_set(err, LT_ERR_MEMORY, "out of memory for a head of tensor '%s'", tensor->name);
-    for (int64_t begin = 0; begin < tensor->elements; begin += head) {
+    for (int64_t begin = 0; begin < elements; begin += head) {
         memcpy(copy, values + begin, (size_t)head * sizeof *copy);
         for (int64_t row = 0; row < tensor->head_rows; row++)
             memcpy(values + begin + lt_tensor_row(tensor->view, tensor->head_rows, row) * width, copy + row * width,
@@ -452,23 +458,36 @@ static bool arrange(const lt_tensor_info *tensor, float *values, lt_error *err)
     return true;
 }
 
-bool lt_safetensors_read_f32(const lt_safetensors *set, const lt_tensor_info *tensor, float *out, lt_error *err)
+/* Elements [first, first + count), whole blocks. */
+static bool read_elements(const lt_safetensors *set, const lt_tensor_info *tensor, int64_t first, int64_t count, float *out,
+                          lt_error *err)
 {
     enum { CHUNK = 4096 };
     const shard *file = &set->shards[tensor->shard];
-    if (lt_dtype_is_block(tensor->dtype))
-        return lt_error_set(err, LT_ERR_UNSUPPORTED, "%s: tensor '%s': %s cannot be converted", file->path, tensor->name,
-                            lt_dtype_get(tensor->dtype)->name);
-    if (!lt_dtype_get(tensor->dtype)->is_float)
+    if (!lt_dtype_get(tensor->dtype)->is_float || tensor->dtype == LT_DTYPE_NF4)
         return lt_error_set(err, LT_ERR_FORMAT, "%s: tensor '%s': expected floating-point numbers, found %s",
                             file->path, tensor->name, lt_dtype_get(tensor->dtype)->name);
     double stored[CHUNK]; /* also room for narrower types; whole blocks of the quantised ones */
-    for (int64_t i = 0; i < tensor->elements; i += CHUNK) {
-        int64_t n = tensor->elements - i < CHUNK ? tensor->elements - i : CHUNK;
+    for (int64_t i = 0; i < count; i += CHUNK) {
+        int64_t n = count - i < CHUNK ? count - i : CHUNK;
         if (!lt_file_pread(file->fd, file->path, stored, (size_t)lt_dtype_bytes(tensor->dtype, n),
-                           tensor->offset + lt_dtype_bytes(tensor->dtype, i), err))
+                           tensor->offset + lt_dtype_bytes(tensor->dtype, first + i), err))
             return lt_error_context(err, "tensor '%s'", tensor->name);
         widen(tensor->dtype, stored, out + i, n);
     }
-    return arrange(tensor, out, err);
+    return arrange(tensor, out, count, err);
+}
+
+bool lt_safetensors_read_f32(const lt_safetensors *set, const lt_tensor_info *tensor, float *out, lt_error *err)
+{
+    return read_elements(set, tensor, 0, tensor->elements, out, err);
+}
+
+bool lt_safetensors_read_rows(const lt_safetensors *set, const lt_tensor_info *tensor, int64_t first, int64_t count, float *out,
+                              lt_error *err)
+{
+    int64_t width = tensor->shape[0] ? tensor->elements / tensor->shape[0] : 0;
+    assert(first >= 0 && count >= 0 && first + count <= tensor->shape[0]);
+    assert(tensor->view != LT_VIEW_PAIRED_ROWS || (first % tensor->head_rows == 0 && count % tensor->head_rows == 0));
+    return read_elements(set, tensor, first * width, count * width, out, err);
 }

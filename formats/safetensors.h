@@ -70,6 +70,11 @@ bool lt_safetensors_unchanged(const lt_safetensors *set, lt_error *err);
 bool lt_safetensors_read(const lt_safetensors *set, const lt_tensor_info *tensor, void *out, lt_error *err);
 bool lt_safetensors_read_f32(const lt_safetensors *set, const lt_tensor_info *tensor, float *out, lt_error *err);
 
+/* The same for rows [first, first + count) of its first dimension (elements of a vector). A tensor with paired rows is read in
+ * whole heads: first and count are multiples of head_rows. */
+bool lt_safetensors_read_rows(const lt_safetensors *set, const lt_tensor_info *tensor, int64_t first, int64_t count, float *out,
+                              lt_error *err);
+
 /* Writing, streamed: declare all tensors, then append their bytes in the order declared. The file appears under its name
  * only when complete (core/file.h). Offsets are laid out as declared; data starts 8-byte aligned. */
 typedef struct lt_safetensors_writer lt_safetensors_writer;
