@@ -26,8 +26,7 @@ static bool read_rows(lt_api_model *model, const lathe_evaluate_options *options
     return lt_token_store_build(store, &rows, &shape, &skipped, err);
 }
 
-/* An engine with room for the longest row, within the memory limit. */
-static bool open_engine(lt_api_model *model, const lt_token_totals *totals, lt_engine **engine, int64_t *pass_tokens,
+bool lt_api_engine_open(lt_api_model *model, const lt_token_totals *totals, lt_engine **engine, int64_t *pass_tokens,
                         lt_error *err)
 {
     enum { PASS_TOKENS = 2048 };
@@ -56,7 +55,7 @@ bool lt_api_evaluation_open(lt_api_model *model, const lathe_evaluate_options *o
 {
     *store = NULL;
     *engine = NULL;
-    if (lt_model_has_head(model->base, err) && read_rows(model, options, store, err) && open_engine(model, lt_token_store_totals(*store), engine, pass_tokens, err))
+    if (lt_model_has_head(model->base, err) && read_rows(model, options, store, err) && lt_api_engine_open(model, lt_token_store_totals(*store), engine, pass_tokens, err))
         return true;
     lt_token_store_close(*store);
     *store = NULL;

@@ -1,9 +1,11 @@
 #include "api/model.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "api/api.h"
 #include "models/open.h"
+#include "train/score_model.h"
 
 static bool list_stop_ids(lt_api_model *model, lt_error *err)
 {
@@ -16,6 +18,15 @@ static bool list_stop_ids(lt_api_model *model, lt_error *err)
     return ok;
 }
 
+/* An adapter that brings a classifier's head makes a classifier of the base. */
+static bool open_base(lt_api_model *model, const char *path, const char *adapter, lt_error *err)
+{
+    int64_t outputs = 0;
+    if (adapter && !lt_score_model_adapter_outputs(adapter, &outputs, err))
+        return false;
+    return outputs ? lt_model_open_classifier(&model->base, path, outputs, 0, err) : lt_model_open(&model->base, path, err);
+}
+
 bool lt_api_model_open(lt_api_model **out, const char *path, const lathe_model_options *options, lt_error *err)
 {
     *out = NULL;
@@ -24,7 +35,8 @@ bool lt_api_model_open(lt_api_model **out, const char *path, const lathe_model_o
         return lt_error_set(err, LT_ERR_MEMORY, "out of memory");
     model->compute = lt_api_compute(options->compute);
     model->max_memory_bytes = options->max_memory;
-    bool ok = lt_model_open(&model->base, path, err) &&
+    model->adapter_path = options->adapter ? strdup(options->adapter) : NULL;
+    bool ok = open_base(model, path, options->adapter, err) &&
               (!options->adapter || lt_used_adapter_open(&model->adapter, model->base, options->adapter, err)) &&
               lt_api_text_open(&model->text, path, options->chat_template, err) && list_stop_ids(model, err);
     if (!ok) {
@@ -39,6 +51,7 @@ void lt_api_model_close(lt_api_model *model)
 {
     if (!model)
         return;
+    free(model->adapter_path);
     lt_ids_free(&model->stop_ids);
     lt_api_text_close(model->text);
     if (model->adapter)

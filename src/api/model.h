@@ -11,6 +11,7 @@
 typedef struct lt_api_model {
     lt_model *base;
     lt_used_adapter *adapter; /* NULL: the base alone */
+    char *adapter_path; /* of the adapter, or NULL */
     lt_api_text *text;
     lt_compute compute;
     int64_t max_memory_bytes; /* 0: no limit but what is available */
@@ -30,6 +31,9 @@ bool lt_api_generate(lt_api_model *model, const int32_t *prompt, size_t count, c
 
 /* The ids that ask for an answer to a conversation: rendered with the generation prompt. */
 bool lt_api_render(const lt_api_model *model, const json_t *messages, const json_t *tools, lt_ids *ids, lt_error *err);
+
+/* An engine for forward passes with room for the longest row, within the memory limit; *pass_tokens pass at once. */
+bool lt_api_engine_open(lt_api_model *model, const lt_token_totals *totals, lt_engine **engine, int64_t *pass_tokens, lt_error *err);
 
 /* The rows as tokens, and an engine with room for pass_tokens of them; the caller closes both. */
 bool lt_api_evaluation_open(lt_api_model *model, const lathe_evaluate_options *options, lt_token_store **store,

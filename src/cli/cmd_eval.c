@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/console.h"
+#include "cli/eval_scores.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/session.h"
@@ -119,12 +120,18 @@ static bool report(evaluation *e, lt_error *err)
 static bool run(lt_options *options, lt_error *err)
 {
     evaluation e = {.options = options, .stop = lt_stop_watch("stopping")};
+    if (!lt_session_open(&e.model, options, err))
+        return false;
+    if (e.model->base->score.N) {
+        bool scored = lt_eval_scores(options, e.model, err);
+        lt_api_model_close(e.model);
+        return scored;
+    }
     if (options->per_example)
         e.rows = json_array();
     lathe_evaluate_options rows = {.data = options->train.data, .fields = options->train.fields, .max_length = options->train.max_length};
     int64_t pass_tokens;
-    bool ok = lt_session_open(&e.model, options, err) &&
-              lt_api_evaluation_open(e.model, &rows, &e.store, &e.engine, &pass_tokens, err);
+    bool ok = lt_api_evaluation_open(e.model, &rows, &e.store, &e.engine, &pass_tokens, err);
     if (ok) {
         lt_objective_options none = {0};
         lt_evaluate_options how = {.objective = &lt_objective_lm, .objective_options = &none, .pass_tokens = pass_tokens,
@@ -150,7 +157,8 @@ const lt_command lt_cli_eval = {
     .summary = "loss and perplexity on a data set",
     .usage = "--model DIR [--adapter DIR] --data FILE…",
     .details = "The mean negative log-likelihood, in nats, of the tokens that training would count: completions and assistant turns, or "
-               "all of a text. Rows are not shuffled and not padded.",
+               "all of a text. Rows are not shuffled and not padded. Of a classifier: accuracy, F1 and confusion matrix; of a reward "
+               "model: accuracy and margin on pairs.",
     .operand = "data",
     .examples = examples,
     .run = run,
