@@ -171,6 +171,11 @@ typedef struct lathe_train_options {
     /* rows and steps */
     int64_t max_length; /* tokens of a row; 0: the model's context, at most 1024 */
     bool packing, shuffle;
+    lathe_strings data_weights;     /* numbers, one for each file of data: its share of the rows of an epoch; none: by size */
+    lathe_strings replay_data;      /* old data, mixed in at replay_ratio of all rows */
+    double replay_ratio;            /* 0 … below 1 */
+    lathe_strings eval_replay_data; /* old data whose loss is watched: the drift */
+    double neftune_noise_alpha;     /* 0: none */
     int64_t batch_size, gradient_accumulation_steps;
     double num_train_epochs;
     int64_t max_steps; /* above 0 it wins over epochs */
@@ -211,6 +216,7 @@ typedef struct lathe_train_result {
     int64_t steps, tokens, trained_tokens;
     double seconds, tokens_per_second, loss_first, loss_last;
     double eval_loss; /* NAN when there was no evaluation */
+    double eval_loss_before, replay_loss_before, replay_loss; /* with eval_replay_data; else NAN */
     int64_t peak_rss_bytes, planned_peak_bytes;
 } lathe_train_result;
 

@@ -5,6 +5,7 @@
 
 #include "api/api.h"
 #include "api/data.h"
+#include "api/data_mix.h"
 #include "api/labels.h"
 #include "core/threads.h"
 #include "formats/peft.h"
@@ -143,6 +144,13 @@ static bool is_pretraining(const lathe_train_options *options)
     return strcmp(options->command, "pretrain") == 0;
 }
 
+static void close_rows(lt_row_source *source)
+{
+    if (source->next && source->close)
+        source->close(source->context);
+    *source = (lt_row_source){0};
+}
+
 /* Pre-training reads text: packed, it is cut wherever a block is full; unpacked, long texts become several rows. */
 static bool open_rows(setup *s, lt_api_text *text, const lathe_strings *files, lt_row_source *source, lt_error *err)
 {
@@ -160,6 +168,76 @@ static bool open_rows(setup *s, lt_api_text *text, const lathe_strings *files, l
     return true;
 }
 
+/* "0.7" */
+static bool read_weight(const char *text, double *weight, lt_error *err)
+{
+    char *end;
+    *weight = strtod(text, &end);
+    return (*text && !*end && *weight >= 0 && *weight <= 1e12) ||
+           lt_error_set(err, LT_ERR_USAGE, "data_weights: expected numbers of 0 or more, found '%s'", text);
+}
+
+/* The shares that options ask for. Without weights the files of data are one set. */
+static bool set_shares(setup *s, lt_error *err)
+{
+    const lathe_train_options *from = s->from;
+    lt_mix *mix = &s->to.mix;
+    double sum = 0;
+    *mix = (lt_mix){0};
+    if (from->data_weights.count == 0 && from->replay_data.count == 0)
+        return true;
+    int32_t sets = from->data_weights.count ? from->data_weights.count : 1;
+    if (from->data_weights.count && from->data_weights.count != from->data.count)
+        return lt_error_set(err, LT_ERR_USAGE, "data_weights: expected %d, one for each file of data, found %d", from->data.count,
+                            from->data_weights.count);
+    if (sets + 1 > LT_ROW_SOURCES_MAX)
+        return lt_error_set(err, LT_ERR_USAGE, "data_weights: at most %d", LT_ROW_SOURCES_MAX - 1);
+    for (int32_t i = 0; i < sets; i++) {
+        mix->weight[i] = 1;
+        if (from->data_weights.count && !read_weight(from->data_weights.items[i], &mix->weight[i], err))
+            return false;
+        sum += mix->weight[i];
+    }
+    mix->sources = sets;
+    if (from->replay_data.count == 0)
+        return true;
+    if (!(from->replay_ratio > 0 && from->replay_ratio < 1))
+        return lt_error_set(err, LT_ERR_USAGE, "replay_ratio: expected more than 0 and less than 1, found %g", from->replay_ratio);
+    mix->whole = sets;
+    mix->weight[mix->sources++] = sum * from->replay_ratio / (1 - from->replay_ratio);
+    return true;
+}
+
+/* All files that are trained on, in their sets. */
+static bool open_training(setup *s, lt_api_text *text, lt_error *err)
+{
+    const lathe_train_options *from = s->from;
+    lt_row_source sources[LT_ROW_SOURCES_MAX] = {{0}};
+    int32_t numbers[LT_ROW_SOURCES_MAX];
+    int count = 0;
+    if (!set_shares(s, err))
+        return false;
+    if (s->to.mix.sources == 0)
+        return open_rows(s, text, &from->data, &s->to.rows, err);
+    bool ok = true, each = from->data_weights.count > 0;
+    for (int i = 0; ok && i < (each ? from->data.count : 1); i++) {
+        lathe_strings files = each ? (lathe_strings){&from->data.items[i], 1} : from->data;
+        ok = open_rows(s, text, &files, &sources[count], err);
+        numbers[count] = i;
+        count += ok;
+    }
+    if (ok && from->replay_data.count) {
+        ok = open_rows(s, text, &from->replay_data, &sources[count], err);
+        numbers[count] = s->to.mix.sources - 1;
+        count += ok;
+    }
+    if (ok)
+        return lt_api_chain_rows(&s->to.rows, sources, numbers, count, err);
+    for (int i = 0; i < count; i++)
+        close_rows(&sources[i]);
+    return false;
+}
+
 static bool set_data(setup *s, lt_error *err)
 {
     const lathe_train_options *from = s->from;
@@ -168,18 +246,12 @@ static bool set_data(setup *s, lt_error *err)
     lt_api_text *text;
     if (!lt_api_text_open(&text, from->model, from->chat_template, err))
         return false;
-    bool ok = open_rows(s, text, &from->data, &s->to.rows, err) &&
-              (from->eval_data.count == 0 || open_rows(s, text, &from->eval_data, &s->to.eval_rows, err));
+    bool ok = open_training(s, text, err) &&
+              (from->eval_data.count == 0 || open_rows(s, text, &from->eval_data, &s->to.eval_rows, err)) &&
+              (from->eval_replay_data.count == 0 || open_rows(s, text, &from->eval_replay_data, &s->to.replay_eval_rows, err));
     lt_api_text_close(text); /* the sources keep it as long as they read */
     s->to.packing = !from->packing ? LT_PACKING_NONE : is_pretraining(from) ? LT_PACKING_BLOCKS : LT_PACKING_ROWS;
     return ok;
-}
-
-static void close_rows(lt_row_source *source)
-{
-    if (source->next && source->close)
-        source->close(source->context);
-    *source = (lt_row_source){0};
 }
 
 /* ---- the rest ---- */
@@ -226,6 +298,7 @@ static void set_plain(setup *s)
 
     to->max_length = from->max_length;
     to->shuffle = from->shuffle;
+    to->neftune_noise_alpha = from->neftune_noise_alpha;
     to->batch_size = from->batch_size;
     to->gradient_accumulation_steps = from->gradient_accumulation_steps;
     to->num_train_epochs = from->num_train_epochs;
@@ -367,6 +440,7 @@ static void give_up(setup *s)
 {
     close_rows(&s->to.rows);
     close_rows(&s->to.eval_rows);
+    close_rows(&s->to.replay_eval_rows);
 }
 
 bool lt_api_train(const lathe_train_options *options, json_t *recipe, lathe_train_result *result, lt_error *err)
@@ -392,6 +466,9 @@ bool lt_api_train(const lathe_train_options *options, json_t *recipe, lathe_trai
                                        .loss_first = r.loss_first,
                                        .loss_last = r.loss_last,
                                        .eval_loss = r.eval_loss,
+                                       .eval_loss_before = r.eval_loss_before,
+                                       .replay_loss_before = r.replay_loss_before,
+                                       .replay_loss = r.replay_loss,
                                        .peak_rss_bytes = r.peak_rss_bytes,
                                        .planned_peak_bytes = r.planned_peak_bytes};
     return ok;

@@ -40,6 +40,7 @@ bool lathe_train_options_init(lathe_train_options *options, const char *command,
         .undesirable_weight = 1,
         .pad_token_id = -1,
         .num_train_epochs = pretrain || compares ? 1 : 3,
+        .replay_ratio = 0.25,
         .seed = 42,
         .optim = "adamw_torch",
         .lr_scheduler_type = pretrain ? "cosine" : "linear",
@@ -102,7 +103,7 @@ bool lt_api_train_resolve(lathe_train_options *options, lt_error *err)
     if (isnan(options->cpo_alpha))
         options->cpo_alpha = strcmp(options->loss_type, "simpo") == 0 ? 0 : 1;
     if (options->eval_strategy == LATHE_STRATEGY_AUTO)
-        options->eval_strategy = options->eval_data.count == 0 ? LATHE_STRATEGY_NO
+        options->eval_strategy = options->eval_data.count + options->eval_replay_data.count == 0 ? LATHE_STRATEGY_NO
                                  : options->eval_steps > 0     ? LATHE_STRATEGY_STEPS
                                                                : LATHE_STRATEGY_EPOCH;
     if (options->eval_strategy == LATHE_STRATEGY_STEPS && options->eval_steps == 0)

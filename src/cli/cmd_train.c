@@ -49,7 +49,7 @@ const char *lt_cmd_train_idle(const lt_options *options, const lt_option *option
     for (size_t i = 0; i < sizeof kwargs / sizeof *kwargs; i++)
         if (strcmp(option->name, kwargs[i].option) == 0 && !one_of(train->lr_scheduler_type, kwargs[i].schedules))
             return "this --lr-scheduler-type does not use it";
-    if (train->eval_data.count == 0 &&
+    if (train->eval_data.count == 0 && train->eval_replay_data.count == 0 &&
         (strcmp(option->name, "eval-steps") == 0 ||
          (strcmp(option->name, "eval-strategy") == 0 && train->eval_strategy > LATHE_STRATEGY_NO)))
         return "there is no --eval-data";
@@ -64,6 +64,8 @@ const char *lt_cmd_train_idle(const lt_options *options, const lt_option *option
         return "--optim adafactor does not use it";
     if (strcmp(option->name, "adam-epsilon") == 0 && strncmp(train->optim, "lion", 4) == 0)
         return "--optim lion does not use it";
+    if (strcmp(option->name, "replay-ratio") == 0 && train->replay_data.count == 0)
+        return "there is no --replay-data";
     if ((strcmp(option->name, "cache-dir") == 0 || strcmp(option->name, "keep-cache") == 0) &&
         train->frozen_cache == LATHE_FROZEN_CACHE_NO)
         return "--frozen-cache no leaves nothing to keep";
@@ -122,6 +124,10 @@ static void print_summary(const lathe_train_options *train, const lathe_train_re
     print_field("loss", "%.4f when first logged, %.4f at the end", r->loss_first, r->loss_last);
     if (!isnan(r->eval_loss))
         print_field("eval loss", "%.4f (perplexity %.4g)", r->eval_loss, exp(r->eval_loss));
+    if (!isnan(r->replay_loss))
+        print_field("old data", "loss %.4f, %+.4f since the start", r->replay_loss, r->replay_loss - r->replay_loss_before);
+    if (!isnan(r->replay_loss) && !isnan(r->eval_loss_before))
+        print_field("new data", "eval loss %+.4f since the start", r->eval_loss - r->eval_loss_before);
     print_field("memory", "peak %s, planned %s", lt_figure_bytes(r->peak_rss_bytes, peak),
                 lt_figure_bytes(r->planned_peak_bytes, plan));
     print_next(train);

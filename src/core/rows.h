@@ -7,7 +7,7 @@
 
 #include "core/error.h"
 
-enum { LT_ROW_SEQUENCES_MAX = 1 << 16 };
+enum { LT_ROW_SEQUENCES_MAX = 1 << 16, LT_ROW_SOURCES_MAX = 32 };
 
 /* One row: sequences one behind the other. Borrowed until the next call of the source. */
 typedef struct lt_row {
@@ -20,6 +20,7 @@ typedef struct lt_row {
     const int32_t *types;   /* (Σ lengths) token types, or NULL: all 0 */
     float value;            /* label, margin …; 0 when the data has none */
     const float *values;    /* as many as lt_token_store_options.values says, or NULL: value alone */
+    int32_t source;         /* which of several data sets it is from, never falling; 0 when there is one */
     const char *path;       /* where the row is from, for errors; NULL when there is no such place */
     int64_t line;
 } lt_row;

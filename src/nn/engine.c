@@ -1,8 +1,11 @@
 #include "nn/engine.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "core/rng.h"
 
 #include "nn/cross_entropy.h"
 #include "nn/engine_layout.h"
@@ -215,6 +218,31 @@ bool lt_engine_forward_cached(lt_engine *e, const lt_batch *batch, const lt_engi
     return lt_weights_check(e->model->weights, err);
 }
 
+void lt_engine_set_noise(lt_engine *e, double alpha) { e->noise = alpha; }
+
+/* NEFTune's: a function of seed, step and token. Its gradient is the embedding's. */
+static void add_noise(lt_engine *e)
+{
+    static const uint64_t NOISE_STREAM = 0x6e6f6973ull << 32;
+    const int64_t C = e->model->config.C;
+    if (e->noise <= 0 || !e->ws.training)
+        return;
+    /* Virtual tokens stand before every sequence, and are no embeddings. */
+    int64_t inserted = e->run.starts == e->starts ? lt_virtual_rows(e->model->virtual) : 0;
+    for (int64_t s = 0; s < e->run.sequences; s++) {
+        int64_t begin = e->run.starts[s] + inserted, end = e->run.starts[s + 1];
+        float magnitude = (float)(e->noise / sqrt((double)((end - begin) * C)));
+#pragma omp parallel for schedule(static)
+        for (int64_t t = begin; t < end; t++)
+            for (int64_t c = 0; c < C; c += 4) {
+                uint32_t word[4];
+                lt_rng_block(e->ws.seed, NOISE_STREAM + e->ws.step, (uint64_t)(t * C + c), word);
+                for (int64_t i = 0; i < 4 && c + i < C; i++)
+                    e->run.stream[t * C + c + i] += magnitude * ((float)word[i] * 0x1p-31f - 1.0f);
+            }
+    }
+}
+
 bool lt_engine_forward(lt_engine *e, const lt_batch *batch, lt_error *err)
 {
     lt_model *m = e->model;
@@ -224,6 +252,7 @@ bool lt_engine_forward(lt_engine *e, const lt_batch *batch, lt_error *err)
     lt_embed_tokens tokens = embedded(e);
     if (!lt_embed_forward(&m->embed, &tokens, e->run.stream, err))
         return false;
+    add_noise(e);
     forward_blocks(e, 0, m->config.L);
     return lt_weights_check(m->weights, err);
 }

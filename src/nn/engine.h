@@ -97,6 +97,10 @@ void lt_engine_set_step(lt_engine *engine, uint64_t seed, uint64_t step);
  * lt_engine_forward and lt_engine_head without weights. */
 void lt_engine_set_dropout(lt_engine *engine, bool on);
 
+/* NEFTune (Jain et al. 2023, arXiv 2310.05914): while dropout is on, every embedding gets uniform noise of ± alpha / √(L C), L the
+ * tokens of its sequence. 0: none. */
+void lt_engine_set_noise(lt_engine *engine, double alpha);
+
 /* FLOPs of one step of T tokens with `targets` target rows as an engine of this shape computes it (recompute counted), and the
  * useful ones: 2 per parameter and token forward, 2 backward. */
 double lt_engine_flops(const lt_engine_shape *shape, const lt_model *model, int64_t T, int64_t targets, double *useful);

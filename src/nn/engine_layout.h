@@ -14,6 +14,7 @@ struct lt_engine {
     lt_arena hook_arena; /* a part of arena that hooks take from */
     lt_engine_bytes bytes;
     lt_workspace ws;
+    double noise; /* NEFTune's alpha */
     lt_run run;
     lt_kept *kept; /* (L), malloc'ed: where each layer's activations are */
 

@@ -70,7 +70,8 @@ bool lt_evaluate(lt_engine *engine, lt_token_store *store, const lt_evaluate_opt
                            .first_token = options->first_token};
     int64_t C = lt_engine_width(engine);
     *sums = (lt_objective_sums){0};
-    lt_loader_init(&loader, store, &(lt_loader_options){.rows_per_step = STEP_RECORDS, .overhead = lt_engine_overhead(engine)});
+    lt_loader_init(&loader, store, &(lt_loader_options){.rows_per_step = STEP_RECORDS, .overhead = lt_engine_overhead(engine)},
+                   NULL); /* without a mix nothing can fail */
     if (!lt_loader_measure(&loader, lt_loader_steps_per_epoch(&loader), options->pass_tokens, &extent, err))
         return false;
     lt_arena counted = lt_arena_measure(), arena;

@@ -7,10 +7,14 @@
 /* Stream of the shuffle; epochs follow one another behind it. */
 static const uint64_t SHUFFLE_STREAM = 0x73687566666c6500ull;
 
-void lt_loader_init(lt_loader *loader, lt_token_store *store, const lt_loader_options *options)
+/* Streams of a mix's sources, each a block of passes. */
+static const uint64_t MIX_STREAM = 0x6d697800ull, MIX_SOURCE = 1ull << 40;
+
+static int64_t source_first(const lt_token_totals *totals, int32_t s) { return s ? totals->source_end[s - 1] : 0; }
+
+static int64_t source_records(const lt_token_totals *totals, int32_t s)
 {
-    assert(options->rows_per_step > 0);
-    *loader = (lt_loader){.store = store, .options = *options};
+    return totals->source_end[s] - source_first(totals, s);
 }
 
 /* What a record takes of a pass. */
@@ -19,7 +23,48 @@ static int64_t room_of(const lt_loader *loader, const lt_record_size *size)
     return size->tokens + size->sequences * loader->options.overhead;
 }
 
-static int64_t record_count(const lt_loader *loader) { return lt_token_store_totals(loader->store)->records; }
+/* How many places of an epoch each source has: cumulative shares, rounded, so that they add up. */
+static bool share_out(lt_loader *loader, lt_error *err)
+{
+    const lt_mix *mix = &loader->options.mix;
+    const lt_token_totals *totals = lt_token_store_totals(loader->store);
+    double all = 0, whole = 0, sum = 0;
+    int64_t whole_records = 0;
+    if (mix->sources != totals->sources)
+        return lt_error_set(err, LT_ERR_USAGE, "the rows come from %d data sets, but there are weights for %d", totals->sources,
+                            mix->sources);
+    for (int32_t s = 0; s < mix->sources; s++) {
+        if (!(mix->weight[s] >= 0) || mix->weight[s] > 1e15)
+            return lt_error_set(err, LT_ERR_USAGE, "weight %d of the data sets: expected 0 or more, found %g", s + 1, mix->weight[s]);
+        if (mix->weight[s] > 0 && source_records(totals, s) == 0)
+            return lt_error_set(err, LT_ERR_USAGE, "data set %d has a share, but no row of it trains anything", s + 1);
+        all += mix->weight[s];
+        whole += s < mix->whole ? mix->weight[s] : 0;
+        whole_records += s < mix->whole ? source_records(totals, s) : 0;
+    }
+    if (!(all > 0) || (mix->whole && !(whole > 0)))
+        return lt_error_set(err, LT_ERR_USAGE, "the weights of the data sets are all 0");
+    loader->length = mix->whole ? (int64_t)((double)whole_records * all / whole + 0.5) : totals->records;
+    for (int32_t s = 0; s < mix->sources; s++) {
+        sum += mix->weight[s];
+        loader->share_end[s] = (int64_t)((double)loader->length * sum / all + 0.5);
+    }
+    loader->share_end[mix->sources - 1] = loader->length;
+    return true;
+}
+
+bool lt_loader_init(lt_loader *loader, lt_token_store *store, const lt_loader_options *options, lt_error *err)
+{
+    assert(options->rows_per_step > 0);
+    *loader = (lt_loader){.store = store, .options = *options, .length = lt_token_store_totals(store)->records};
+    if (options->mix.sources == 0)
+        return true;
+    if (!options->shuffle)
+        return lt_error_set(err, LT_ERR_USAGE, "weights of data sets need shuffle: file order has no shares");
+    return share_out(loader, err);
+}
+
+static int64_t record_count(const lt_loader *loader) { return loader->length; }
 
 /* A keyed permutation of 0 … n-1: a Feistel network over the next power of four, walked until it lands below n (fewer
  * than four rounds of it on average). Philox is the round function, so a key is nothing but (seed, stream). */
@@ -44,12 +89,27 @@ static int64_t permute(uint64_t seed, uint64_t stream, int64_t n, int64_t x)
     return x;
 }
 
+/* The record at an epoch's place, places sorted by source: each source is drawn from its own permutations, one behind the other
+ * over all epochs. */
+static int64_t mixed_record(const lt_loader *loader, int64_t epoch, int64_t place)
+{
+    const lt_token_totals *totals = lt_token_store_totals(loader->store);
+    int32_t s = 0;
+    while (place >= loader->share_end[s])
+        s++;
+    int64_t first = s ? loader->share_end[s - 1] : 0, share = loader->share_end[s] - first, records = source_records(totals, s);
+    int64_t draw = epoch * share + place - first;
+    uint64_t stream = MIX_STREAM + MIX_SOURCE * (uint64_t)(s + 1) + (uint64_t)(draw / records);
+    return source_first(totals, s) + permute(loader->options.seed, stream, records, draw % records);
+}
+
 int64_t lt_loader_record(const lt_loader *loader, int64_t epoch, int64_t position)
 {
     assert(position >= 0 && position < record_count(loader));
     if (!loader->options.shuffle)
         return position;
-    return permute(loader->options.seed, SHUFFLE_STREAM + (uint64_t)epoch, record_count(loader), position);
+    int64_t place = permute(loader->options.seed, SHUFFLE_STREAM + (uint64_t)epoch, record_count(loader), position);
+    return loader->options.mix.sources ? mixed_record(loader, epoch, place) : place;
 }
 
 int64_t lt_loader_steps_per_epoch(const lt_loader *loader)

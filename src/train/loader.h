@@ -2,7 +2,10 @@
  *
  * The order is a pure function of (seed, epoch, position): a keyed permutation of the record numbers, computed one number
  * at a time, so it takes no memory and resumes anywhere. An epoch has ceil(records / rows_per_step) steps, the last one
- * may be short; or, with wrap, rows run on into the next epoch so that every step is full. */
+ * may be short; or, with wrap, rows run on into the next epoch so that every step is full.
+ *
+ * With a mix every data set has its share of each epoch, whatever its size: it is gone through in an order of its own, begins
+ * again when it is used up, and goes on in the next epoch where it stopped. */
 #ifndef LT_TRAIN_LOADER_H
 #define LT_TRAIN_LOADER_H
 
@@ -11,12 +14,21 @@
 #include "objective/objective.h"
 #include "train/token_store.h"
 
+/* Shares of data sets (lt_row.source). */
+typedef struct lt_mix {
+    int32_t sources;                   /* 0: no mix, every record once an epoch */
+    double weight[LT_ROW_SOURCES_MAX]; /* in proportion; none is negative */
+    int32_t whole;                     /* an epoch is as long as it takes the first so many sources to be used once, those
+                                        * together; 0: as long as all records are many */
+} lt_mix;
+
 typedef struct lt_loader_options {
     int64_t rows_per_step; /* batch size × gradient accumulation */
     bool shuffle;          /* false: file order */
     bool wrap;             /* steps are always full */
     int64_t overhead;      /* rows that a model puts before every sequence (virtual tokens): they count in pass_tokens */
     uint64_t seed;
+    lt_mix mix;            /* needs shuffle */
 } lt_loader_options;
 
 /* Where the next step begins. Saved in checkpoints. */
@@ -28,9 +40,12 @@ typedef struct lt_loader {
     lt_token_store *store;
     lt_loader_options options;
     lt_loader_place place;
+    int64_t length;                         /* records of an epoch */
+    int64_t share_end[LT_ROW_SOURCES_MAX];  /* of a mix: places of an epoch before this one are source s's, or an earlier one's */
 } lt_loader;
 
-void lt_loader_init(lt_loader *loader, lt_token_store *store, const lt_loader_options *options);
+/* A mix whose sources are not those of the store, or of which one has a share and no rows, is LT_ERR_USAGE. */
+bool lt_loader_init(lt_loader *loader, lt_token_store *store, const lt_loader_options *options, lt_error *err);
 
 /* The record at a position of an epoch. */
 int64_t lt_loader_record(const lt_loader *loader, int64_t epoch, int64_t position);

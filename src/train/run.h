@@ -21,6 +21,7 @@ typedef struct lt_run_counters {
     int64_t window_steps, window_tokens;
     double window_loss, window_elapsed; /* sum of the steps' losses; `elapsed` when the window began */
     lt_mean window_metric[LT_OBJECTIVE_METRICS];
+    double eval_before, replay_before; /* losses before the first step, where old data is watched; else NAN */
 } lt_run_counters;
 
 /* The last step. */
@@ -39,6 +40,7 @@ typedef struct lt_run {
     lt_optimizer optimizer;
     lt_schedule schedule;
     lt_token_store *train, *eval;
+    lt_token_store *replay_eval; /* old data that is watched, or NULL */
     lt_loader loader;
     lt_step_batch batch;
     lt_pass pass;
@@ -50,6 +52,7 @@ typedef struct lt_run {
     bool rows_taken; /* lt_run_read_data was called: the sources are closed */
     int64_t eval_step; /* step of the last evaluation, -1: none */
     double eval_loss;
+    double replay_loss; /* of replay_eval */
     lt_run_counters at;
     lt_run_step_result last;
     double session_start; /* lt_run_clock when this process began to train, less what earlier sessions took */
@@ -94,6 +97,7 @@ json_t *lt_run_make_fingerprint(const lt_run *run, lt_error *err);
 double lt_run_epoch(const lt_run *run);
 bool lt_run_log(lt_run *run, lt_error *err); /* a row of metrics.jsonl; starts a new window */
 bool lt_run_evaluate(lt_run *run, lt_error *err);
+bool lt_run_evaluate_before(lt_run *run, lt_error *err); /* where old data is watched: what drift is counted from */
 bool lt_run_write_trainer_state(const lt_run *run, const char *folder, lt_error *err);
 bool lt_run_write_summary(const lt_run *run, lt_train_result *result, lt_error *err);
 void lt_run_show(const lt_run *run, const char *phase, int64_t done, int64_t total);

@@ -30,6 +30,8 @@ bool lt_run_choose_frozen(lt_run *run, lt_error *err)
     run->frozen = (lt_frozen_cache_options){0};
     if (bits == 0)
         return true;
+    if (o->neftune_noise_alpha > 0) /* noise of every step below them */
+        return bits == LT_FROZEN_CACHE_AUTO || lt_error_set(err, LT_ERR_USAGE, "frozen_cache: with neftune_noise_alpha nothing stays the same");
     if (bits != LT_FROZEN_CACHE_AUTO && lowest == 0)
         return lt_error_set(err, LT_ERR_USAGE, "frozen_cache: something in the first block or below it is trained, so that nothing stays the same");
     if (bits == LT_FROZEN_CACHE_AUTO) {

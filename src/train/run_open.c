@@ -9,6 +9,7 @@
 #include "models/open.h"
 #include "train/memory.h"
 #include "train/run.h"
+#include "train/snapshot.h"
 
 typedef struct store_progress {
     const lt_run *run;
@@ -57,16 +58,24 @@ static int64_t steps_of(const lt_run *run)
     return steps < 1 ? 1 : (int64_t)steps;
 }
 
+static void close_source(const lt_row_source *source)
+{
+    if (source->close)
+        source->close(source->context);
+}
+
 /* Blocks of text are evaluated as they are trained on; whole rows stay rows. */
 static bool read_eval_rows(lt_run *run, const char *folder, lt_error *err)
 {
     const lt_train_options *o = run->options;
     int64_t skipped;
-    if (!o->eval_rows.next)
-        return true;
     lt_packing packing = o->packing == LT_PACKING_ROWS ? LT_PACKING_NONE : o->packing;
-    return read_rows(run, &o->eval_rows, packing, folder, &run->eval, &skipped, err) ||
-           lt_error_context(err, "evaluation data");
+    if (o->eval_rows.next && !read_rows(run, &o->eval_rows, packing, folder, &run->eval, &skipped, err)) {
+        close_source(&o->replay_eval_rows);
+        return lt_error_context(err, "evaluation data");
+    }
+    return !o->replay_eval_rows.next || read_rows(run, &o->replay_eval_rows, packing, folder, &run->replay_eval, &skipped, err) ||
+           lt_error_context(err, "evaluation data of replay");
 }
 
 bool lt_run_read_data(lt_run *run, const char *temporary, lt_error *err)
@@ -74,8 +83,8 @@ bool lt_run_read_data(lt_run *run, const char *temporary, lt_error *err)
     const lt_train_options *o = run->options;
     run->rows_taken = true;
     if (!read_rows(run, &o->rows, o->packing, temporary, &run->train, &run->rows_skipped, err)) {
-        if (o->eval_rows.close)
-            o->eval_rows.close(o->eval_rows.context);
+        close_source(&o->eval_rows);
+        close_source(&o->replay_eval_rows);
         return false;
     }
     if (!read_eval_rows(run, temporary, err))
@@ -83,14 +92,16 @@ bool lt_run_read_data(lt_run *run, const char *temporary, lt_error *err)
     if (run->rows_skipped)
         lt_log_warning("%lld of %lld rows train nothing and are left out", (long long)run->rows_skipped,
                        (long long)lt_token_store_totals(run->train)->rows);
-    lt_loader_init(&run->loader, run->train,
-                   &(lt_loader_options){
-                       .rows_per_step = o->batch_size * o->gradient_accumulation_steps,
-                       .shuffle = o->shuffle,
-                       .wrap = !o->shuffle && o->max_steps > 0,
-                       .seed = o->seed,
-                       .overhead = lt_virtual_rows(run->model->virtual),
-                   });
+    lt_loader_options loader = {
+        .rows_per_step = o->batch_size * o->gradient_accumulation_steps,
+        .shuffle = o->shuffle,
+        .wrap = !o->shuffle && o->max_steps > 0,
+        .seed = o->seed,
+        .overhead = lt_virtual_rows(run->model->virtual),
+        .mix = o->mix,
+    };
+    if (!lt_loader_init(&run->loader, run->train, &loader, err))
+        return false;
     run->total_steps = steps_of(run);
     lt_schedule_options schedule = o->schedule;
     schedule.total_steps = run->total_steps;
@@ -184,6 +195,11 @@ bool lt_run_make_plan(lt_run *run, const lt_plan_choice *choice, bool measure_sp
     };
     if (run->eval)
         request.longest_sequence = max64(request.longest_sequence, lt_token_store_totals(run->eval)->longest_sequence);
+    if (run->replay_eval) {
+        const lt_token_totals *old = lt_token_store_totals(run->replay_eval);
+        request.longest_sequence = max64(request.longest_sequence, old->longest_sequence);
+        request.least_tokens = max64(request.least_tokens, old->longest_record);
+    }
     return choice ? lt_plan_restore(&run->plan, &request, choice, err) : lt_plan_make(&run->plan, &request, err);
 }
 
@@ -205,7 +221,11 @@ bool lt_run_start(lt_run *run, lt_error *err)
     if (!lt_arena_init(&run->data, data.used, err))
         return false;
     layout_data(run, &run->data);
-    return lt_tuning_fill(run->tuning, &run->params, err) && lt_engine_open(&run->engine, run->model, &run->plan.shape, err);
+    const lt_train_options *o = run->options;
+    if (!lt_tuning_fill(run->tuning, &run->params, err) || !lt_engine_open(&run->engine, run->model, &run->plan.shape, err))
+        return false;
+    lt_engine_set_noise(run->engine, o->neftune_noise_alpha);
+    return !o->start_state || lt_snapshot_load(o->start_state, &run->params, &run->optimizer, err);
 }
 
 void lt_run_close(lt_run *run)
@@ -220,6 +240,7 @@ void lt_run_close(lt_run *run)
     lt_reference_close(run->eval_reference);
     lt_token_store_close(run->train);
     lt_token_store_close(run->eval);
+    lt_token_store_close(run->replay_eval);
     lt_arena_free(&run->values);
     lt_arena_free(&run->gradients);
     lt_arena_free(&run->states);

@@ -98,11 +98,11 @@ static bool show_evaluation(int64_t done, int64_t total, void *context)
     return !lt_run_stopped(run);
 }
 
-bool lt_run_evaluate(lt_run *run, lt_error *err)
+/* The loss over one store; *sums has the metrics too. */
+static bool evaluate_store(lt_run *run, lt_token_store *store, lt_reference *reference, lt_objective_sums *sums, double *loss,
+                           lt_error *err)
 {
     const lt_train_options *o = run->options;
-    double begin = lt_run_clock();
-    lt_objective_sums sums;
     lt_pass_means means = lt_run_means(run);
     lt_evaluate_options options = {
         .objective = o->objective,
@@ -110,25 +110,51 @@ bool lt_run_evaluate(lt_run *run, lt_error *err)
         .pass_tokens = run->plan.shape.max_T,
         .progress = show_evaluation,
         .context = run,
-        .reference = run->eval_reference,
+        .reference = reference,
         .score = means.score,
         .pad_id = means.pad_id,
         .first_token = means.first_token,
     };
-    if (!lt_evaluate(run->engine, run->eval, &options, &sums, err))
+    if (!lt_evaluate(run->engine, store, &options, sums, err))
+        return false;
+    *loss = lt_mean_value(&sums->loss);
+    return isfinite(*loss) || lt_error_set(err, LT_ERR_NUMERIC, "the evaluation after step %lld gives a loss of %g",
+                                           (long long)run->at.step, *loss);
+}
+
+bool lt_run_evaluate(lt_run *run, lt_error *err)
+{
+    const lt_train_options *o = run->options;
+    double begin = lt_run_clock();
+    lt_objective_sums sums, old;
+    if (run->eval && !evaluate_store(run, run->eval, run->eval_reference, &sums, &run->eval_loss, err))
+        return false;
+    if (run->replay_eval && !evaluate_store(run, run->replay_eval, NULL, &old, &run->replay_loss, err))
         return false;
     double seconds = lt_run_clock() - begin;
     run->session_start += seconds; /* evaluation is not training: rates and times of rows leave it out */
-    run->eval_loss = lt_mean_value(&sums.loss);
     run->eval_step = run->at.step;
-    if (!isfinite(run->eval_loss))
-        return lt_error_set(err, LT_ERR_NUMERIC, "the evaluation after step %lld gives a loss of %g", (long long)run->at.step,
-                            run->eval_loss);
-    json_t *row = json_pack("{s:I,s:f,s:f,s:f}", "step", (json_int_t)run->at.step, "epoch", lt_run_epoch(run), "eval_loss",
-                            run->eval_loss, "eval_runtime", seconds);
+    json_t *row = json_pack("{s:I,s:f}", "step", (json_int_t)run->at.step, "epoch", lt_run_epoch(run));
+    if (row && run->eval)
+        json_object_set_new(row, "eval_loss", json_real(run->eval_loss));
+    if (row && run->replay_eval)
+        json_object_set_new(row, "eval_replay_loss", json_real(run->replay_loss));
     if (row)
+        json_object_set_new(row, "eval_runtime", json_real(seconds));
+    if (row && run->eval)
         set_metrics(row, o->objective, "eval_", sums.metric);
     return log_row(run, row, err);
+}
+
+bool lt_run_evaluate_before(lt_run *run, lt_error *err)
+{
+    if (!run->replay_eval || run->at.step > 0)
+        return true;
+    if (!lt_run_evaluate(run, err))
+        return false;
+    run->at.eval_before = run->eval_loss;
+    run->at.replay_before = run->replay_loss;
+    return true;
 }
 
 bool lt_run_write_trainer_state(const lt_run *run, const char *folder, lt_error *err)
@@ -151,6 +177,19 @@ bool lt_run_write_trainer_state(const lt_run *run, const char *folder, lt_error 
            lt_trainer_state_write(&state, folder, metrics, err);
 }
 
+static json_t *number(double value) { return isnan(value) ? json_null() : json_real(value); }
+
+/* What the run gained on the new data, and what it cost on the old; losses, so that a gain is a fall. */
+static void set_drift(const lt_run *run, json_t *out)
+{
+    const lt_run_counters *at = &run->at;
+    json_object_set_new(out, "eval_loss_before", number(at->eval_before));
+    json_object_set_new(out, "eval_replay_loss_before", number(at->replay_before));
+    json_object_set_new(out, "eval_replay_loss", number(run->replay_loss));
+    json_object_set_new(out, "gain", number(at->eval_before - run->eval_loss));
+    json_object_set_new(out, "drift", number(run->replay_loss - at->replay_before));
+}
+
 bool lt_run_write_summary(const lt_run *run, lt_train_result *result, lt_error *err)
 {
     const lt_train_options *o = run->options;
@@ -163,7 +202,10 @@ bool lt_run_write_summary(const lt_run *run, lt_train_result *result, lt_error *
         .tokens_per_second = at->elapsed > 0 ? (double)at->tokens / at->elapsed : 0,
         .loss_first = at->loss_first,
         .loss_last = at->loss_last,
-        .eval_loss = run->eval_step >= 0 ? run->eval_loss : NAN,
+        .eval_loss = run->eval && run->eval_step >= 0 ? run->eval_loss : NAN,
+        .replay_loss_before = run->replay_eval ? at->replay_before : NAN,
+        .replay_loss = run->replay_eval ? run->replay_loss : NAN,
+        .eval_loss_before = at->eval_before,
         .peak_rss_bytes = lt_memory_peak(),
         .planned_peak_bytes = run->plan.peak_bytes,
         .rows_skipped = run->rows_skipped,
@@ -180,6 +222,8 @@ bool lt_run_write_summary(const lt_run *run, lt_train_result *result, lt_error *
         (json_int_t)lt_param_list_elements(&run->params), "parameters", (json_int_t)lt_model_parameter_count(run->model),
         "compute", run->plan.shape.compute == LT_COMPUTE_BF16 ? "bf16" : "fp32", "kernels", lt_kernels_get()->name, "mode",
         run->plan.mode, "threads", run->plan.shape.threads);
+    if (out && run->replay_eval)
+        set_drift(run, out);
     if (!out)
         return lt_error_set(err, LT_ERR_MEMORY, "%s/summary.json: out of memory", run->folder.path);
     bool ok = lt_run_folder_write_json(run->folder.path, "summary.json", out, err);

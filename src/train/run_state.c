@@ -56,18 +56,27 @@ static void hash_params(const lt_param_list *params, char hex[17])
     snprintf(hex, 17, "%016llx", (unsigned long long)hash);
 }
 
+static void hash_mix(const lt_mix *mix, char hex[17])
+{
+    uint64_t hash = XXH3_64bits(mix->weight, (size_t)mix->sources * sizeof mix->weight[0]);
+    hash = XXH3_64bits_withSeed(&mix->whole, sizeof mix->whole, hash);
+    snprintf(hex, 17, "%016llx", (unsigned long long)(mix->sources ? hash : 0));
+}
+
 json_t *lt_run_make_fingerprint(const lt_run *run, lt_error *err)
 {
     const lt_train_options *o = run->options;
-    char model[17], params[17], data[17];
+    char model[17], params[17], data[17], mix[17];
     if (!hash_model(run->model, model, err))
         return NULL;
     hash_params(&run->params, params);
+    hash_mix(&o->mix, mix);
     snprintf(data, sizeof data, "%016llx", (unsigned long long)lt_token_store_totals(run->train)->hash);
     json_t *out = json_pack(
-        "{s:s,s:s,s:s,s:s,s:s,s:i,s:f,s:I,s:I,s:b,s:I,s:f,s:f,s:f,s:f,s:f,s:f,s:f,s:s,s:I,s:f,s:f,s:f,s:I,s:f,s:f,s:b}",
+        "{s:s,s:s,s:s,s:s,s:s,s:i,s:f,s:f,s:s,s:I,s:I,s:I,s:b,s:I,s:f,s:f,s:f,s:f,s:f,s:f,s:f,s:s,s:I,s:f,s:f,s:f,s:I,s:f,s:f,s:b}",
         "base model", model, "trained tensors", params, "training data", data, "objective", o->objective->name, "optim",
-        run->optimizer.kind->name, "frozen_cache", run->frozen.bits, "muon_momentum", o->optimizer.momentum, "rows per step", (json_int_t)run->loader.options.rows_per_step, "seed", (json_int_t)o->seed,
+        run->optimizer.kind->name, "frozen_cache", run->frozen.bits, "muon_momentum", o->optimizer.momentum, "neftune_noise_alpha",
+        o->neftune_noise_alpha, "shares of the data", mix, "steps before", (json_int_t)o->start_steps, "rows per step", (json_int_t)run->loader.options.rows_per_step, "seed", (json_int_t)o->seed,
         "shuffle", o->shuffle, "total steps", (json_int_t)run->total_steps, "learning_rate", o->learning_rate, "adam_beta1",
         o->optimizer.beta1, "adam_beta2", o->optimizer.beta2, "adam_epsilon", o->optimizer.epsilon, "weight_decay",
         o->optimizer.weight_decay, "max_grad_norm", o->max_grad_norm, "dropout", lt_tuning_dropout(run->tuning),
@@ -119,21 +128,23 @@ static json_t *counters_json(const lt_run *run)
     json_t *metric = json_array();
     for (int i = 0; i < LT_OBJECTIVE_METRICS; i++)
         json_array_append_new(metric, json_pack("[f,f]", at->window_metric[i].sum, at->window_metric[i].count));
-    return json_pack("{s:I,s:I,s:I,s:I,s:I,s:f,s:o,s:o,s:I,s:I,s:f,s:f,s:o}", "step", (json_int_t)at->step, "epoch",
+    return json_pack("{s:I,s:I,s:I,s:I,s:I,s:f,s:o,s:o,s:I,s:I,s:f,s:f,s:o,s:o,s:o}", "step", (json_int_t)at->step, "epoch",
                      (json_int_t)run->loader.place.epoch, "position", (json_int_t)run->loader.place.position, "tokens",
                      (json_int_t)at->tokens, "trained_tokens", (json_int_t)at->trained_tokens, "elapsed", at->elapsed,
                      "loss_first", isnan(at->loss_first) ? json_null() : json_real(at->loss_first), "loss_last",
                      isnan(at->loss_last) ? json_null() : json_real(at->loss_last), "window_steps",
                      (json_int_t)at->window_steps, "window_tokens", (json_int_t)at->window_tokens, "window_loss",
-                     at->window_loss, "window_elapsed", at->window_elapsed, "window_metric", metric);
+                     at->window_loss, "window_elapsed", at->window_elapsed, "window_metric", metric, "eval_before",
+                     isnan(at->eval_before) ? json_null() : json_real(at->eval_before), "replay_before",
+                     isnan(at->replay_before) ? json_null() : json_real(at->replay_before));
 }
 
 static bool read_counters(lt_run *run, const json_t *json, const char *source, lt_error *err)
 {
-    lt_run_counters at = {.loss_first = NAN, .loss_last = NAN};
+    lt_run_counters at = {.loss_first = NAN, .loss_last = NAN, .eval_before = NAN, .replay_before = NAN};
     lt_loader_place place = {0};
     lt_json in = lt_json_root(json, source);
-    int64_t records = lt_token_store_totals(run->train)->records;
+    int64_t records = run->loader.length;
     if (!lt_json_get_int(&in, "step", 1, INT64_MAX / 2, &at.step, err) ||
         !lt_json_get_int(&in, "epoch", 0, INT32_MAX, &place.epoch, err) ||
         !lt_json_get_int(&in, "position", 0, records - 1, &place.position, err) ||
@@ -144,7 +155,9 @@ static bool read_counters(lt_run *run, const json_t *json, const char *source, l
         !lt_json_get_int(&in, "window_steps", 0, INT64_MAX, &at.window_steps, err) ||
         !lt_json_get_int(&in, "window_tokens", 0, INT64_MAX, &at.window_tokens, err) ||
         !lt_json_get_real(&in, "window_loss", &at.window_loss, err) ||
-        !lt_json_get_real(&in, "window_elapsed", &at.window_elapsed, err))
+        !lt_json_get_real(&in, "window_elapsed", &at.window_elapsed, err) ||
+        !lt_json_get_real(&in, "eval_before", &at.eval_before, err) ||
+        !lt_json_get_real(&in, "replay_before", &at.replay_before, err))
         return false;
     const json_t *metric = json_object_get(json, "window_metric");
     for (size_t i = 0; i < LT_OBJECTIVE_METRICS; i++) {

@@ -30,7 +30,7 @@ static void update(lt_run *run)
     lt_optimizer_step step = {
         .learning_rate = run->last.learning_rate,
         .gradient_scale = lt_optimizer_clip(run->last.grad_norm, run->options->max_grad_norm),
-        .number = run->at.step + 1,
+        .number = run->options->start_steps + run->at.step + 1,
     };
     lt_optimizer_apply(&run->optimizer, &run->params, &step);
 }

@@ -261,11 +261,25 @@ static bool append_stream(builder *b, const lt_row *row, lt_error *err)
     return true;
 }
 
+/* Records of one data set stay together: what is in the making ends with it. */
+static bool change_source(builder *b, const lt_row *row, lt_error *err)
+{
+    lt_token_totals *totals = &b->store->totals;
+    assert(row->source >= totals->sources - 1 && row->source < LT_ROW_SOURCES_MAX);
+    if (row->source == totals->sources - 1)
+        return true;
+    if (!flush_record(b, err))
+        return false;
+    while (totals->sources - 1 < row->source)
+        totals->source_end[totals->sources++ - 1] = totals->records;
+    return true;
+}
+
 static bool add_row(builder *b, const lt_row *row, lt_error *err)
 {
     int64_t tokens, skipped = b->skipped, targets = 0;
     b->store->totals.rows++;
-    if (!check_row(b, row, &tokens, err))
+    if (!check_row(b, row, &tokens, err) || !change_source(b, row, err))
         return false;
     switch (b->options->packing) {
     case LT_PACKING_NONE:
@@ -316,6 +330,7 @@ bool lt_token_store_build(lt_token_store **out, const lt_row_source *source, con
         goto done;
     }
     b.store->totals.in_place = options->in_place;
+    b.store->totals.sources = 1;
     b.store->totals.typed = options->typed;
     b.store->values = options->values > 0 ? options->values : 1;
     snprintf(b.store->folder, sizeof b.store->folder, "%s", options->folder);
@@ -333,6 +348,7 @@ bool lt_token_store_build(lt_token_store **out, const lt_row_source *source, con
                      (long long)b.store->totals.rows);
         goto done;
     }
+    b.store->totals.source_end[b.store->totals.sources - 1] = b.store->totals.records;
     b.store->totals.hash = XXH3_64bits_digest(b.hash);
     ok = true;
 done:

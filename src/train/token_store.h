@@ -31,6 +31,8 @@ typedef struct lt_token_totals {
     int64_t longest_sequence; /* tokens */
     int64_t most_sequences;   /* of a record */
     bool in_place, typed;     /* as the options said */
+    int32_t sources;          /* data sets that the rows are from, 1 or more */
+    int64_t source_end[LT_ROW_SOURCES_MAX]; /* records of source s end before this one; those of s + 1 begin there */
     uint64_t hash;            /* XXH3 of all records: resuming on other data is noticed */
 } lt_token_totals;
 

@@ -75,9 +75,13 @@ static bool check_options(const lt_train_options *o, bool writes, lt_error *err)
     if (o->frozen_cache != LT_FROZEN_CACHE_AUTO && o->frozen_cache != 0 && o->frozen_cache != 8 && o->frozen_cache != 16 &&
         o->frozen_cache != 32)
         return out_of_range("frozen_cache", "8, 16, 32 bits, or 0", o->frozen_cache, err);
+    if (!(o->neftune_noise_alpha >= 0 && isfinite(o->neftune_noise_alpha)))
+        return out_of_range("neftune_noise_alpha", "0 (none) or more", o->neftune_noise_alpha, err);
+    if (o->replay_eval_rows.next && o->objective->rows != LT_ROW_SEQUENCE)
+        return lt_error_set(err, LT_ERR_USAGE, "replay evaluation: the rows of '%s' have no loss on text", o->objective->name);
     if (o->activation_bits && o->activation_bits != 8 && o->activation_bits != 16 && o->activation_bits != 32)
         return out_of_range("activation_bits", "8, 16 or 32", o->activation_bits, err);
-    if (o->eval_strategy != LT_STRATEGY_NO && !o->eval_rows.next)
+    if (o->eval_strategy != LT_STRATEGY_NO && !o->eval_rows.next && !o->replay_eval_rows.next)
         return lt_error_set(err, LT_ERR_USAGE, "eval_strategy is set, but there is no evaluation data");
     if (o->packing != LT_PACKING_NONE && o->objective->rows != LT_ROW_SEQUENCE)
         return lt_error_set(err, LT_ERR_USAGE, "packing: the rows of '%s' cannot be packed", o->objective->name);
@@ -108,7 +112,7 @@ static bool after_step(lt_run *run, lt_error *err)
         return false;
     lt_run_show(run, "training", run->at.step, run->total_steps);
     int64_t eval_every = o->eval_steps ? o->eval_steps : o->logging_steps;
-    if (run->eval && (due(run, o->eval_strategy, eval_every) || ends) && !lt_run_evaluate(run, err))
+    if ((run->eval || run->replay_eval) && (due(run, o->eval_strategy, eval_every) || ends) && !lt_run_evaluate(run, err))
         return false;
     if (due(run, o->save_strategy, o->save_steps) || (ends && o->save_strategy != LT_STRATEGY_NO))
         return lt_run_save(run, err);
@@ -137,7 +141,7 @@ static bool train(lt_run *run, lt_error *err)
         }
     }
     /* Resumed from a checkpoint of the last step, whose evaluation was interrupted. */
-    return !run->eval || run->eval_step == run->at.step || lt_run_evaluate(run, err);
+    return !(run->eval || run->replay_eval) || run->eval_step == run->at.step || lt_run_evaluate(run, err);
 }
 
 /* ---- from options to the finished folder ---- */
@@ -160,6 +164,8 @@ static bool finish(lt_run *run, lt_train_result *result, lt_error *err)
 static bool prepare(lt_run *run, const char *temporary, lt_error *err)
 {
     run->at.loss_first = run->at.loss_last = NAN;
+    run->at.eval_before = run->at.replay_before = NAN;
+    run->eval_loss = run->replay_loss = NAN;
     run->eval_step = -1;
     return lt_run_open_model(run, err) && lt_run_read_data(run, temporary, err) && lt_run_choose_frozen(run, err);
 }
@@ -199,7 +205,7 @@ static bool run_all(lt_run *run, lt_run_mode mode, lt_train_result *result, lt_e
     if (!lt_run_open_frozen(run, err))
         return false;
     run->session_start = lt_run_clock() - run->at.elapsed;
-    return train(run, err) && finish(run, result, err);
+    return lt_run_evaluate_before(run, err) && train(run, err) && finish(run, result, err);
 }
 
 /* The sources are the run's to close, also when it fails before it takes a row. */
@@ -209,6 +215,8 @@ static void close_rows(const lt_train_options *o)
         o->rows.close(o->rows.context);
     if (o->eval_rows.close)
         o->eval_rows.close(o->eval_rows.context);
+    if (o->replay_eval_rows.close)
+        o->replay_eval_rows.close(o->replay_eval_rows.context);
 }
 
 bool lt_train_run(const lt_train_options *options, lt_train_result *result, lt_error *err)

@@ -54,6 +54,9 @@ typedef struct lt_train_options {
     lt_packing packing;
     int64_t max_length;
     bool shuffle;
+    lt_mix mix;                      /* shares of several data sets (lt_row.source); sources 0: none */
+    lt_row_source replay_eval_rows;  /* old data whose loss is watched beside eval_rows; next NULL: none */
+    double neftune_noise_alpha;      /* 0: no noise on the embedding */
     int64_t batch_size, gradient_accumulation_steps;
 
     /* how long, how fast */
@@ -63,6 +66,8 @@ typedef struct lt_train_options {
     double learning_rate;
     lt_optimizer_options optimizer;
     double max_grad_norm;            /* 0: no clipping */
+    const char *start_state;         /* a checkpoint of another run whose optimiser state this one begins with, or NULL */
+    int64_t start_steps;             /* the steps that state has seen */
     uint64_t seed;
 
     /* machine */
@@ -95,6 +100,7 @@ void lt_train_defaults(lt_train_options *options);
 typedef struct lt_train_result {
     int64_t steps, tokens, trained_tokens;
     double seconds, tokens_per_second, loss_first, loss_last, eval_loss; /* eval_loss NaN when there was none */
+    double eval_loss_before, replay_loss_before, replay_loss; /* where old data is watched; else NaN */
     int64_t peak_rss_bytes, planned_peak_bytes;
     int64_t rows_skipped; /* rows of the data that train nothing */
 } lt_train_result;

@@ -281,3 +281,34 @@ Test(engine, quantised_activations_stay_close_to_exact_ones)
     free(quantised);
     tear_down(&b);
 }
+
+Test(engine, neftune_adds_uniform_noise_of_its_size_while_training_only)
+{
+    lt_config config = tiny_config();
+    lt_model *model = tiny_model(config, 3);
+    lt_engine_shape shape = {.compute = LT_COMPUTE_F32, .threads = 1, .training = true, .max_T = 12, .max_sequence = 8, .chunk = 12,
+                             .head_chunk = 12, .activation_bits = 32, .input_bits = 32};
+    lt_engine *engine;
+    lt_error err;
+    static const int32_t ids[12] = {1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4}, starts[3] = {0, 8, 12};
+    int32_t targets[12] = {2, 3, 4, 5, 6, 7, 8, -1, 2, 3, 4, -1};
+    lt_batch batch = {.T = 12, .sequences = 2, .ids = ids, .starts = starts, .targets = targets, .target_count = 10};
+    float plain[10], noisy[10], again[10], off[10];
+    model->dfinal_norm = calloc(24, sizeof(float)); /* something is trained */
+    cr_assert(lt_engine_open(&engine, model, &shape, &err), "%s", err.message);
+    lt_engine_set_step(engine, 1, 1);
+    cr_assert(lt_engine_forward(engine, &batch, &err) && lt_engine_head(engine, NULL, plain, NULL, NULL, NULL, &err));
+    lt_engine_set_noise(engine, 5);
+    cr_assert(lt_engine_forward(engine, &batch, &err) && lt_engine_head(engine, NULL, noisy, NULL, NULL, NULL, &err));
+    cr_assert(lt_engine_forward(engine, &batch, &err) && lt_engine_head(engine, NULL, again, NULL, NULL, NULL, &err));
+    cr_assert_arr_eq(noisy, again, sizeof noisy);
+    for (int i = 0; i < 10; i++)
+        cr_assert_neq(plain[i], noisy[i]);
+    lt_engine_set_dropout(engine, false);
+    cr_assert(lt_engine_forward(engine, &batch, &err) && lt_engine_head(engine, NULL, off, NULL, NULL, NULL, &err));
+    cr_assert_arr_eq(plain, off, sizeof plain);
+    lt_engine_close(engine);
+    free(model->dfinal_norm);
+    model->dfinal_norm = NULL;
+    lt_model_close(model);
+}

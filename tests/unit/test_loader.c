@@ -51,7 +51,7 @@ Test(loader, an_epoch_has_every_row_once_in_an_order_of_its_own)
     lt_token_store *store = numbered();
     lt_loader loader;
     int64_t order[3][ROWS];
-    lt_loader_init(&loader, store, &(lt_loader_options){.rows_per_step = 4, .shuffle = true, .seed = 5});
+    lt_loader_init(&loader, store, &(lt_loader_options){.rows_per_step = 4, .shuffle = true, .seed = 5}, NULL);
     for (int epoch = 0; epoch < 2; epoch++) {
         bool seen[ROWS] = {0};
         for (int i = 0; i < ROWS; i++) {
@@ -60,7 +60,7 @@ Test(loader, an_epoch_has_every_row_once_in_an_order_of_its_own)
             seen[record] = true;
         }
     }
-    lt_loader_init(&loader, store, &(lt_loader_options){.rows_per_step = 4, .shuffle = true, .seed = 6});
+    lt_loader_init(&loader, store, &(lt_loader_options){.rows_per_step = 4, .shuffle = true, .seed = 6}, NULL);
     for (int i = 0; i < ROWS; i++)
         order[2][i] = lt_loader_record(&loader, 0, i);
     cr_assert_neq(memcmp(order[0], order[1], sizeof order[0]), 0);
@@ -73,7 +73,7 @@ Test(loader, shuffles_evenly)
 {
     lt_token_store *store = numbered();
     lt_loader loader;
-    lt_loader_init(&loader, store, &(lt_loader_options){.rows_per_step = 4, .shuffle = true, .seed = 1});
+    lt_loader_init(&loader, store, &(lt_loader_options){.rows_per_step = 4, .shuffle = true, .seed = 1}, NULL);
     enum { EPOCHS = 4600 };
     for (int position = 0; position < ROWS; position += 11) {
         double chi = 0, expected = (double)EPOCHS / ROWS;
@@ -92,7 +92,7 @@ Test(loader, packs_rows_with_shifted_targets_and_boundaries)
     static const test_row rows[] = {{"abc", NULL, 0}, {"de", NULL, 0}, {"fghi", "...x", 0}};
     lt_token_store *store = store_of(rows, 3, 1);
     lt_loader loader;
-    lt_loader_init(&loader, store, &(lt_loader_options){.rows_per_step = 3});
+    lt_loader_init(&loader, store, &(lt_loader_options){.rows_per_step = 3}, NULL);
     lt_arena arena;
     lt_step_batch step = room(&loader, &arena, 1, 0);
     lt_error err;
@@ -119,7 +119,7 @@ Test(loader, keeps_the_sequences_of_a_row_together)
     static const test_row rows[] = {{"abc|abd", NULL, 2.5f}, {"ef|eg", NULL, 0}};
     lt_token_store *store = store_of(rows, 2, 2);
     lt_loader loader;
-    lt_loader_init(&loader, store, &(lt_loader_options){.rows_per_step = 2});
+    lt_loader_init(&loader, store, &(lt_loader_options){.rows_per_step = 2}, NULL);
     lt_arena arena;
     lt_step_batch step = room(&loader, &arena, 1, 0);
     lt_error err;
@@ -141,7 +141,7 @@ Test(loader, the_last_step_of_an_epoch_is_short_unless_rows_wrap_around)
     for (int wrap = 0; wrap < 2; wrap++) {
         lt_loader loader;
         lt_error err;
-        lt_loader_init(&loader, store, &(lt_loader_options){.rows_per_step = 5, .wrap = wrap});
+        lt_loader_init(&loader, store, &(lt_loader_options){.rows_per_step = 5, .wrap = wrap}, NULL);
         cr_assert_eq(lt_loader_steps_per_epoch(&loader), 5);
         lt_arena arena;
         lt_step_batch step = room(&loader, &arena, 6, 0);
@@ -163,8 +163,8 @@ Test(loader, goes_on_from_a_saved_place)
     lt_token_store *store = numbered();
     lt_loader straight, resumed;
     lt_loader_options options = {.rows_per_step = 4, .shuffle = true, .seed = 9};
-    lt_loader_init(&straight, store, &options);
-    lt_loader_init(&resumed, store, &options);
+    lt_loader_init(&straight, store, &options, NULL);
+    lt_loader_init(&resumed, store, &options, NULL);
     lt_arena a, b;
     lt_step_batch one = room(&straight, &a, 20, 0), two = room(&resumed, &b, 20, 0);
     lt_error err;
@@ -186,7 +186,7 @@ Test(loader, cuts_a_large_step_into_passes_of_whole_rows)
     lt_token_store *store = numbered();
     lt_loader loader;
     lt_error err;
-    lt_loader_init(&loader, store, &(lt_loader_options){.rows_per_step = ROWS});
+    lt_loader_init(&loader, store, &(lt_loader_options){.rows_per_step = ROWS}, NULL);
     lt_arena arena;
     lt_step_batch step = room(&loader, &arena, 1, 9);
     cr_assert_leq(step.extent.pass_tokens, 9);
@@ -238,7 +238,7 @@ Test(loader, masked_rows_have_targets_in_place_and_token_types)
     bool more;
     cr_assert(lt_token_store_build(&store, &source, &options, NULL, &err), "%s", err.message);
     cr_assert_eq(lt_token_store_totals(store)->targets, 3);
-    lt_loader_init(&loader, store, &(lt_loader_options){.rows_per_step = 2});
+    lt_loader_init(&loader, store, &(lt_loader_options){.rows_per_step = 2}, NULL);
     lt_step_batch step = room(&loader, &arena, 1, 0);
     cr_assert(lt_loader_next_step(&loader, &step, &err));
     cr_assert(lt_loader_next_pass(&loader, &step, 0, &more, &err) && more);
@@ -258,4 +258,129 @@ Test(loader, masked_rows_have_targets_in_place_and_token_types)
     cr_assert_not(lt_token_store_build(&store, &source, &options, NULL, &err));
     cr_assert_str_eq(err.message, "m.jsonl:1: a label is no token of the model");
     test_folder_remove(&folder);
+}
+
+/* ---- shares ---- */
+
+static const test_row large[] = {{"ab", NULL, 0}, {"bc", NULL, 0}, {"cd", NULL, 0}, {"de", NULL, 0}, {"ef", NULL, 0},
+                                 {"fg", NULL, 0}, {"gh", NULL, 0}, {"hi", NULL, 0}, {"ij", NULL, 0}, {"jk", NULL, 0},
+                                 {"kl", NULL, 0}, {"lm", NULL, 0}, {"x", NULL, 0}};
+static const test_row small[] = {{"na", NULL, 0}, {"nb", NULL, 0}, {"nc", NULL, 0}};
+
+/* A store of both, set 0 and set 1. */
+typedef struct two_sets {
+    test_rows rows[2];
+    lt_row_source source[2];
+    int at;
+} two_sets;
+
+static bool next_of_two(void *context, lt_row *row, bool *end, lt_error *err)
+{
+    two_sets *t = context;
+    *end = false;
+    if (!t->source[t->at].next(t->source[t->at].context, row, end, err))
+        return false;
+    if (*end && t->at == 0) {
+        t->at = 1;
+        return next_of_two(context, row, end, err);
+    }
+    row->source = t->at;
+    return true;
+}
+
+static lt_token_store *store_of_two(lt_packing packing)
+{
+    static two_sets t;
+    lt_token_store *store;
+    lt_error err;
+    t = (two_sets){.rows = {{.rows = large, .count = 13}, {.rows = small, .count = 3}}};
+    for (int i = 0; i < 2; i++)
+        t.source[i] = test_rows_source(&t.rows[i]);
+    lt_row_source both = {.next = next_of_two, .context = &t};
+    lt_token_store_options options = {.folder = "/tmp", .vocabulary = 30, .sequences = 1, .packing = packing, .max_length = 4};
+    cr_assert(lt_token_store_build(&store, &both, &options, NULL, &err), "%s", err.message);
+    return store;
+}
+
+Test(loader, a_mix_gives_every_data_set_its_share_and_goes_round_each)
+{
+    lt_token_store *store = store_of_two(LT_PACKING_NONE);
+    lt_loader loader;
+    lt_error err;
+    const lt_token_totals *totals = lt_token_store_totals(store);
+    cr_assert(totals->sources == 2 && totals->source_end[0] == 12 && totals->source_end[1] == 15);
+    lt_loader_options options = {.rows_per_step = 4, .shuffle = true, .seed = 5, .mix = {.sources = 2, .weight = {1, 2}}};
+    cr_assert(lt_loader_init(&loader, store, &options, &err), "%s", err.message);
+    cr_assert_eq(loader.length, 15);
+    int seen[15] = {0};
+    for (int64_t epoch = 0; epoch < 12; epoch++) {
+        int of_small = 0;
+        for (int64_t p = 0; p < loader.length; p++) {
+            int64_t record = lt_loader_record(&loader, epoch, p);
+            of_small += record >= 12;
+            seen[record]++;
+        }
+        cr_assert_eq(of_small, 10, "two thirds of every epoch, found %d", of_small);
+    }
+    for (int r = 0; r < 15; r++) /* 12 · 5 draws of 12 records, 12 · 10 of 3: all equally often */
+        cr_assert_eq(seen[r], r < 12 ? 5 : 40, "record %d was drawn %d times", r, seen[r]);
+    lt_token_store_close(store);
+}
+
+Test(loader, replay_makes_an_epoch_as_long_as_the_new_data_takes)
+{
+    lt_token_store *store = store_of_two(LT_PACKING_NONE);
+    lt_loader loader;
+    lt_error err;
+    lt_loader_options options = {
+        .rows_per_step = 4, .shuffle = true, .seed = 5, .mix = {.sources = 2, .weight = {0.75, 0.25}, .whole = 1}};
+    cr_assert(lt_loader_init(&loader, store, &options, &err), "%s", err.message);
+    cr_assert_eq(loader.length, 16);
+    for (int64_t epoch = 0; epoch < 3; epoch++) {
+        int seen[15] = {0}, old = 0;
+        for (int64_t p = 0; p < loader.length; p++) {
+            int64_t record = lt_loader_record(&loader, epoch, p);
+            seen[record]++;
+            old += record >= 12;
+        }
+        cr_assert_eq(old, 4);
+        for (int r = 0; r < 12; r++)
+            cr_assert_eq(seen[r], 1, "new record %d in epoch %d: %d times", r, (int)epoch, seen[r]);
+    }
+    lt_token_store_close(store);
+}
+
+Test(loader, packed_blocks_hold_rows_of_one_data_set)
+{
+    static const lt_packing kinds[] = {LT_PACKING_ROWS, LT_PACKING_STREAM, LT_PACKING_BLOCKS};
+    for (int k = 0; k < 3; k++) {
+        lt_token_store *store = store_of_two(kinds[k]);
+        const lt_token_totals *totals = lt_token_store_totals(store);
+        cr_assert_eq(totals->sources, 2);
+        for (int64_t r = 0; r < totals->records; r++) {
+            int32_t lengths[8], ids[8];
+            uint8_t trained[8];
+            lt_record record = {.lengths = lengths, .ids = ids, .trained = trained};
+            cr_assert(lt_token_store_read(store, r, &record, NULL));
+            cr_assert_eq(ids[0] == 14, r >= totals->source_end[0], "block %d begins with id %d", (int)r, ids[0]);
+        }
+        lt_token_store_close(store);
+    }
+}
+
+Test(loader, refuses_a_mix_that_cannot_be)
+{
+    lt_token_store *store = store_of_two(LT_PACKING_NONE);
+    lt_loader loader;
+    lt_error err;
+    lt_loader_options options = {.rows_per_step = 4, .shuffle = true, .mix = {.sources = 3, .weight = {1, 1, 1}}};
+    cr_assert_not(lt_loader_init(&loader, store, &options, &err));
+    options.mix = (lt_mix){.sources = 2};
+    cr_assert_not(lt_loader_init(&loader, store, &options, &err), "weights of 0");
+    options.mix = (lt_mix){.sources = 2, .weight = {1, -1}};
+    cr_assert_not(lt_loader_init(&loader, store, &options, &err));
+    options.mix = (lt_mix){.sources = 2, .weight = {1, 1}};
+    options.shuffle = false;
+    cr_assert_not(lt_loader_init(&loader, store, &options, &err), "file order");
+    lt_token_store_close(store);
 }

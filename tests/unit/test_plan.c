@@ -43,7 +43,7 @@ static fixture make(bool upper_only)
     lt_row_source source = test_rows_source(&from);
     lt_token_store_options options = {.folder = f.folder.path, .vocabulary = 500, .sequences = 1};
     cr_assert(lt_token_store_build(&f.store, &source, &options, NULL, &err), "%s", err.message);
-    lt_loader_init(&f.loader, f.store, &(lt_loader_options){.rows_per_step = ROWS});
+    lt_loader_init(&f.loader, f.store, &(lt_loader_options){.rows_per_step = ROWS}, NULL);
     cr_assert(lt_model_open(&f.model, f.folder.path, &err), "%s", err.message);
     lt_model_train_tensors(f.model, &f.params, "", upper_only ? upper_layer : NULL, NULL);
     cr_assert(lt_arena_init(&f.arena, 64 << 20, &err));
