@@ -140,6 +140,7 @@ typedef struct lathe_train_options {
     const char *chat_template; /* NULL: the model's own */
     const char *output;        /* the run folder */
     bool overwrite;            /* an earlier run there is replaced once this one has succeeded */
+    const char *start_state;   /* a checkpoint of another run, whose optimiser state this one begins with, or NULL */
     bool resume;               /* continue the run in `output` from its last checkpoint, or from resume_from */
     const char *resume_from;   /* a checkpoint folder, or NULL */
 

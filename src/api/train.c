@@ -295,6 +295,7 @@ static void set_plain(setup *s)
     to->overwrite = from->overwrite;
     to->resume = from->resume;
     to->resume_from = from->resume_from;
+    to->start_state = from->start_state;
 
     to->max_length = from->max_length;
     to->shuffle = from->shuffle;

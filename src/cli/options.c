@@ -254,6 +254,8 @@ static bool check_required(const lt_options *options, lt_error *err)
             continue;
         if (options->dry_run && strcmp(option->name, "output") == 0)
             continue; /* a plan writes nothing */
+        if (options->stages && strcmp(option->name, "data") == 0)
+            continue; /* each stage has its own */
         bool operand = command->operand && strcmp(command->operand, option->name) == 0;
         return lt_error_set(err, LT_ERR_USAGE, "%s needs %s%s%s%s: %s", command->name, operand ? "" : "--",
                             operand ? "" : option->name, operand ? "" : " ", option->value, option->help);
@@ -308,6 +310,8 @@ void lt_options_free(lt_options *options)
     for (int i = 0; (option = lt_option_at(i)); i++)
         if (lt_option_belongs(option, options->command))
             lt_option_clear(options, option);
+    json_decref(options->stages);
+    options->stages = NULL;
 }
 
 json_t *lt_options_recipe(const lt_options *options)
@@ -323,5 +327,7 @@ json_t *lt_options_recipe(const lt_options *options)
         if (value)
             json_object_set_new(recipe, lt_option_key(option, key), value);
     }
+    if (recipe && options->stages)
+        json_object_set(recipe, "stages", options->stages);
     return recipe;
 }

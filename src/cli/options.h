@@ -116,6 +116,7 @@ typedef struct lt_options {
     lathe_train_options train;
     lt_rl_options rl;
     int64_t threads;
+    json_t *stages; /* pretrain: the recipe's list, owned; NULL: one run */
 } lt_options;
 
 /* Defaults, then the recipe, then argv[0 .. argc) (what follows the command's name). LT_ERR_USAGE names the option or
@@ -170,6 +171,9 @@ const char *lt_option_text(const lt_options *options, const lt_option *option, c
 
 /* Sets every option that the recipe names and the command line did not. An unknown key is an error. */
 bool lt_options_apply_recipe(lt_options *options, const char *path, lt_error *err);
+
+/* The same from a mapping in memory; place names it in messages. */
+bool lt_options_apply(lt_options *options, const char *place, const json_t *recipe, lt_error *err);
 
 /* What --resume says: the run folder becomes the output, and its recipe.yaml the recipe, unless others were given. */
 bool lt_options_find_resumed(lt_options *options, lt_error *err);

@@ -104,6 +104,13 @@ static bool apply(lt_options *options, const char *path, const json_t *recipe, c
                 return false;
             continue;
         }
+        if (strcmp(key, "stages") == 0 && options->command->id == LT_COMMAND_PRETRAIN) {
+            if (!json_is_array(value))
+                return lt_error_set(err, LT_ERR_USAGE, "%s: expected a list of stages, found %s", place, kind_of(value));
+            json_decref(options->stages);
+            options->stages = json_incref(value);
+            continue;
+        }
         const lt_option *option = lt_option_find(options->command, key);
         if (!option)
             return unknown_key(options->command, place, key, err);
@@ -121,6 +128,14 @@ static bool apply(lt_options *options, const char *path, const json_t *recipe, c
             return false;
     }
     return true;
+}
+
+bool lt_options_apply(lt_options *options, const char *place, const json_t *recipe, lt_error *err)
+{
+    for (int i = 0; i < LT_OPTION_MAX; i++) /* mappings may follow one another; each says a key once */
+        if (options->origin[i] == LT_ORIGIN_RECIPE)
+            options->origin[i] = LT_ORIGIN_DEFAULT;
+    return apply(options, place, recipe, NULL, err);
 }
 
 bool lt_options_apply_recipe(lt_options *options, const char *path, lt_error *err)

@@ -10,6 +10,7 @@
 #include "core/log.h"
 #include "core/threads.h"
 #include "train/run.h"
+#include "train/snapshot.h"
 
 void lt_train_defaults(lt_train_options *options)
 {
@@ -219,6 +220,21 @@ static void close_rows(const lt_train_options *o)
         o->replay_eval_rows.close(o->replay_eval_rows.context);
 }
 
+/* How many steps the optimiser state to begin with has seen, over all runs before. */
+static bool count_start_steps(lt_train_options *o, lt_error *err)
+{
+    json_t *state = NULL;
+    o->start_steps = 0;
+    if (!o->start_state)
+        return true;
+    if (!lt_snapshot_verify(o->start_state, &state, err))
+        return false;
+    o->start_steps = json_integer_value(json_object_get(json_object_get(state, "counters"), "step")) +
+                     json_integer_value(json_object_get(json_object_get(state, "run"), "steps before"));
+    json_decref(state);
+    return true;
+}
+
 bool lt_train_run(const lt_train_options *options, lt_train_result *result, lt_error *err)
 {
     lt_run run = {0};
@@ -228,7 +244,7 @@ bool lt_train_run(const lt_train_options *options, lt_train_result *result, lt_e
     run.options = &own;
     *result = (lt_train_result){.eval_loss = NAN};
     run.folder.lock = -1;
-    bool ok = check_options(&own, true, err) && lt_run_folder_open(&run.folder, own.output, mode, err);
+    bool ok = check_options(&own, true, err) && count_start_steps(&own, err) && lt_run_folder_open(&run.folder, own.output, mode, err);
     bool opened = ok;
     ok = ok && run_all(&run, mode, result, err);
     if (!run.rows_taken)

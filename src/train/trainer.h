@@ -67,7 +67,7 @@ typedef struct lt_train_options {
     lt_optimizer_options optimizer;
     double max_grad_norm;            /* 0: no clipping */
     const char *start_state;         /* a checkpoint of another run whose optimiser state this one begins with, or NULL */
-    int64_t start_steps;             /* the steps that state has seen */
+    int64_t start_steps;             /* the steps that state has seen; filled in by the run */
     uint64_t seed;
 
     /* machine */
