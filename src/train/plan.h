@@ -32,6 +32,7 @@ typedef struct lt_plan_request {
     int activation_bits;         /* 8, 16, 32; 0: 8 with bf16 products, 32 with f32 */
     int64_t max_memory_bytes;    /* 0: what the system has available */
     const lt_frozen_cache_options *frozen; /* the cache of frozen blocks; NULL: none */
+    int64_t process_bytes;       /* what the process holds before; 0: what it holds now */
     bool measure_speed;          /* run lt_gemm_peak for a moment to predict seconds */
 } lt_plan_request;
 

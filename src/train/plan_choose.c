@@ -4,7 +4,6 @@
 #include "train/plan_choose.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #include "train/memory.h"
 
@@ -104,9 +103,7 @@ static void try_pass(search *s, lt_plan_choice choice)
 bool lt_plan_choose(const lt_plan_facts *facts, int64_t limit_bytes, lt_plan_choice *choice, lt_error *err)
 {
     const lt_plan_request *r = facts->request;
-    search s = {.facts = facts, .limit = limit_bytes, .threads = (int)sysconf(_SC_NPROCESSORS_ONLN), .best_seconds = -1};
-    if (s.threads < r->threads)
-        s.threads = r->threads;
+    search s = {.facts = facts, .limit = limit_bytes, .threads = facts->threads, .best_seconds = -1};
     lt_plan_choice start = {.activation_bits = r->activation_bits};
     if (!start.activation_bits)
         start.activation_bits = r->compute == LT_COMPUTE_BF16 ? 8 : 32;
@@ -127,11 +124,11 @@ bool lt_plan_choose(const lt_plan_facts *facts, int64_t limit_bytes, lt_plan_cho
         if (!r->loader || all_kept || before <= max64(r->least_tokens, tokens / 2) || s.extent.pass_rows <= 1)
             break; /* cutting further could not make it faster, or does not make it smaller */
     }
-    if (s.best_seconds < 0) { /* and no less than what opening the model and reading the rows has taken already */
-        int64_t least = max64(s.least, lt_memory_peak());
+    /* What opening the model and reading the rows has taken already cannot be undone. */
+    int64_t once = lt_memory_peak();
+    if (s.best_seconds < 0 || once > limit_bytes)
         return lt_error_set(err, LT_ERR_MEMORY, "needs at least %lld MiB of memory, the limit is %lld MiB",
-                            (long long)((least >> 20) + 1), (long long)(limit_bytes >> 20));
-    }
+                            (long long)((max64(s.least, once) >> 20) + 1), (long long)(limit_bytes >> 20));
     *choice = s.best;
     return true;
 }

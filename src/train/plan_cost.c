@@ -58,6 +58,17 @@ static bool count_params(lt_plan_facts *facts, lt_error *err)
     return ok;
 }
 
+static int max_int(int a, int b) { return a > b ? a : b; }
+
+/* In coarse steps: a quarter of a megabyte comes and goes with the weather, and the same command must choose the same. */
+static int64_t process_bytes(const lt_plan_facts *facts)
+{
+    const int64_t step = 2 << 20;
+    int64_t now = facts->request->process_bytes ? facts->request->process_bytes : lt_memory_resident();
+    int64_t bytes = now + PROCESS_GROWTH_BYTES + facts->threads * THREAD_BYTES;
+    return (bytes + step - 1) / step * step;
+}
+
 bool lt_plan_facts_gather(lt_plan_facts *facts, const lt_plan_request *request, lt_error *err)
 {
     *facts = (lt_plan_facts){.request = request, .training = request->params != NULL};
@@ -70,7 +81,8 @@ bool lt_plan_facts_gather(lt_plan_facts *facts, const lt_plan_request *request, 
     int64_t memory = (int64_t)sysconf(_SC_PHYS_PAGES) * (int64_t)sysconf(_SC_PAGESIZE);
     facts->larger_than_memory = facts->forward_bytes + facts->head_bytes > memory / 10 * 7;
     lt_memory_trim();
-    facts->process_bytes = lt_memory_resident() + PROCESS_GROWTH_BYTES + request->threads * THREAD_BYTES;
+    facts->threads = max_int((int)sysconf(_SC_NPROCESSORS_ONLN), request->threads);
+    facts->process_bytes = process_bytes(facts);
     return true;
 }
 

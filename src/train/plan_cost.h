@@ -14,6 +14,7 @@ typedef struct lt_plan_facts {
     int64_t trained_layers;
     int64_t forward_parameters;      /* of the matrices of all blocks */
     int64_t trained_parameters;      /* of those that the backward pass walks */
+    int threads;                     /* that the plan makes room for: of the machine, or more if more were asked for */
     bool training;
     bool larger_than_memory; /* the streamed weights do not fit into the machine's page cache */
 } lt_plan_facts;

@@ -58,6 +58,7 @@ static fixture make(bool upper_only)
         .compute = LT_COMPUTE_F32,
         .threads = 1,
         .activation_bits = 32,
+        .process_bytes = 24 << 20, /* choices are compared below: not what happens to be resident */
         .max_memory_bytes = (int64_t)1 << 40,
     };
     f.request.model = f.model;
