@@ -216,6 +216,7 @@ typedef struct lathe_train_options {
 typedef struct lathe_train_result {
     int64_t steps, tokens, trained_tokens;
     double seconds, tokens_per_second, loss_first, loss_last;
+    double eval_accuracy, eval_f1_macro; /* of a classifier; NAN otherwise */
     double eval_loss; /* NAN when there was no evaluation */
     double eval_loss_before, replay_loss_before, replay_loss; /* with eval_replay_data; else NAN */
     int64_t peak_rss_bytes, planned_peak_bytes;

@@ -379,6 +379,9 @@ static bool set_labels(setup *s, lt_error *err)
         return lt_error_set(err, LT_ERR_USAGE, "%s needs data: files of rows to train on", from->command);
     if (!lt_api_labels_open(&s->labels, from, err))
         return false;
+    if (from->predictions && from->eval_data.count == 0)
+        return lt_error_set(err, LT_ERR_USAGE, "predictions: there is no eval_data to predict");
+    s->to.predictions = from->predictions;
     s->to.objective = lt_api_labels_objective(&s->labels);
     s->to.objective_options.class_weights = s->labels.class_weights;
     s->to.labels = s->labels.names.count;
@@ -470,6 +473,8 @@ bool lt_api_train(const lathe_train_options *options, json_t *recipe, lathe_trai
                                        .eval_loss_before = r.eval_loss_before,
                                        .replay_loss_before = r.replay_loss_before,
                                        .replay_loss = r.replay_loss,
+                                       .eval_accuracy = r.eval_accuracy,
+                                       .eval_f1_macro = r.eval_f1_macro,
                                        .peak_rss_bytes = r.peak_rss_bytes,
                                        .planned_peak_bytes = r.planned_peak_bytes};
     return ok;

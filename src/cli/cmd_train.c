@@ -8,6 +8,7 @@
 
 #include "api/api.h"
 #include "cli/console.h"
+#include "cli/eval_scores.h"
 #include "cli/metrics.h"
 #include "cli/output.h"
 #include "cli/plan_view.h"
@@ -104,6 +105,12 @@ static void print_next(const lathe_train_options *train)
         print_field("adapter", "%s  (PEFT loads it as it is)", train->output);
     else
         print_field("model", "%s", train->output);
+    if (strcmp(train->command, "reward") == 0 || strcmp(train->command, "classify") == 0) {
+        bool full = train->method == LATHE_METHOD_FULL;
+        print_field("try it", "lathe eval --model %s%s%s --data FILE", full ? output : quoted(train->model, model, sizeof model),
+                    full ? "" : " --adapter ", full ? "" : output);
+        return;
+    }
     if (!lt_command_find("generate"))
         return;
     if (train->method != LATHE_METHOD_FULL)
@@ -111,6 +118,25 @@ static void print_next(const lathe_train_options *train)
                     quoted(train->model, model, sizeof model), output);
     else
         print_field("try it", "lathe generate --model %s --prompt '...'", output);
+}
+
+static void print_eval(const lathe_train_options *train, const lathe_train_result *r)
+{
+    bool is_language = strcmp(train->command, "sft") == 0 || strcmp(train->command, "pretrain") == 0;
+    if (is_language)
+        print_field("eval loss", "%.4f (perplexity %.4g)", r->eval_loss, exp(r->eval_loss));
+    else
+        print_field("eval loss", "%.4f", r->eval_loss);
+    if (isnan(r->eval_accuracy))
+        return;
+    print_field("accuracy", "%.4f  (F1 %.4f, mean of the classes)", r->eval_accuracy, r->eval_f1_macro);
+    char path[4096];
+    lt_error unused;
+    json_t *summary = lt_file_join(path, sizeof path, train->output, "summary.json", &unused)
+                          ? lt_json_load(path, LT_JSON_CONFIG_LIMIT_BYTES, &unused)
+                          : NULL;
+    lt_eval_print_confusion(json_object_get(summary, "eval_classes"), stdout);
+    json_decref(summary);
 }
 
 static void print_summary(const lathe_train_options *train, const lathe_train_result *r)
@@ -123,7 +149,7 @@ static void print_summary(const lathe_train_options *train, const lathe_train_re
            lt_figure_count(r->tokens_per_second, speed));
     print_field("loss", "%.4f when first logged, %.4f at the end", r->loss_first, r->loss_last);
     if (!isnan(r->eval_loss))
-        print_field("eval loss", "%.4f (perplexity %.4g)", r->eval_loss, exp(r->eval_loss));
+        print_eval(train, r);
     if (!isnan(r->replay_loss))
         print_field("old data", "loss %.4f, %+.4f since the start", r->replay_loss, r->replay_loss - r->replay_loss_before);
     if (!isnan(r->replay_loss) && !isnan(r->eval_loss_before))

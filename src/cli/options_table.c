@@ -188,6 +188,8 @@ static const lt_option table[] = {
      .help = "the head reads the last token that is not this one"},
     {"problem-type", CHOICE(train.problem_type, "auto|single_label_classification|multi_label_classification|regression"), GROUP,
      FOR(LT_ON(CLASSIFY)), .help = "what labels are; auto: names and whole numbers are classes, lists are sets"},
+    {"predictions", TEXT(train.predictions, "FILE"), GROUP, FOR(LT_ON(CLASSIFY)),
+     .help = "what is predicted for each row of --eval-data, as JSON lines"},
     {"class-weights", NAMES(train.class_weights, "X"), GROUP, FOR(LT_ON(CLASSIFY)),
      .help = "balanced, or a number for each label: its weight in the loss"},
     {"neftune-noise-alpha", NUMBER(train.neftune_noise_alpha, 0, 1e6), GROUP, FOR(LANGUAGE),

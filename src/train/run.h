@@ -53,6 +53,7 @@ typedef struct lt_run {
     int64_t eval_step; /* step of the last evaluation, -1: none */
     double eval_loss;
     double replay_loss; /* of replay_eval */
+    json_t *eval_classes; /* of a classifier's last evaluation: lt_confusion_json; NULL */
     lt_run_counters at;
     lt_run_step_result last;
     double session_start; /* lt_run_clock when this process began to train, less what earlier sessions took */

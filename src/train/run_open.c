@@ -246,4 +246,5 @@ void lt_run_close(lt_run *run)
     lt_arena_free(&run->states);
     lt_arena_free(&run->data);
     json_decref(run->fingerprint);
+    json_decref(run->eval_classes);
 }

@@ -7,6 +7,7 @@
 #include "train/evaluate.h"
 #include "train/memory.h"
 #include "train/run.h"
+#include "train/run_classes.h"
 #include "train/trainer_state.h"
 
 double lt_run_clock(void)
@@ -93,10 +94,14 @@ bool lt_run_log(lt_run *run, lt_error *err)
 
 static bool show_evaluation(int64_t done, int64_t total, void *context)
 {
-    const lt_run *run = context;
+    const lt_run *run = ((const lt_run_classes *)context)->run;
     lt_run_show(run, "evaluating", done, total);
     return !lt_run_stopped(run);
 }
+
+static const struct {
+    const char *logged, *key;
+} class_metrics[] = {{"eval_accuracy", "accuracy"}, {"eval_f1_macro", "f1_macro"}, {"eval_f1_micro", "f1_micro"}};
 
 /* The loss over one store; *sums has the metrics too. */
 static bool evaluate_store(lt_run *run, lt_token_store *store, lt_reference *reference, lt_objective_sums *sums, double *loss,
@@ -104,19 +109,29 @@ static bool evaluate_store(lt_run *run, lt_token_store *store, lt_reference *ref
 {
     const lt_train_options *o = run->options;
     lt_pass_means means = lt_run_means(run);
+    lt_run_classes classes;
     lt_evaluate_options options = {
         .objective = o->objective,
         .objective_options = &o->objective_options,
         .pass_tokens = run->plan.shape.max_T,
         .progress = show_evaluation,
-        .context = run,
+        .scored = lt_run_classes_take,
+        .context = &classes,
         .reference = reference,
         .score = means.score,
         .pad_id = means.pad_id,
         .first_token = means.first_token,
     };
-    if (!lt_evaluate(run->engine, store, &options, sums, err))
+    json_t *counted;
+    bool ok = lt_run_classes_begin(&classes, store == run->eval ? o->predictions : NULL, run, err) &&
+              lt_evaluate(run->engine, store, &options, sums, err);
+    if (!lt_run_classes_end(&classes, ok, &counted, err))
         return false;
+    if (store == run->eval) {
+        json_decref(run->eval_classes);
+        run->eval_classes = json_incref(counted);
+    }
+    json_decref(counted);
     *loss = lt_mean_value(&sums->loss);
     return isfinite(*loss) || lt_error_set(err, LT_ERR_NUMERIC, "the evaluation after step %lld gives a loss of %g",
                                            (long long)run->at.step, *loss);
@@ -143,6 +158,8 @@ bool lt_run_evaluate(lt_run *run, lt_error *err)
         json_object_set_new(row, "eval_runtime", json_real(seconds));
     if (row && run->eval)
         set_metrics(row, o->objective, "eval_", sums.metric);
+    for (int i = 0; row && run->eval_classes && i < 3; i++)
+        json_object_set(row, class_metrics[i].logged, json_object_get(run->eval_classes, class_metrics[i].key));
     return log_row(run, row, err);
 }
 
@@ -190,6 +207,12 @@ static void set_drift(const lt_run *run, json_t *out)
     json_object_set_new(out, "drift", number(run->replay_loss - at->replay_before));
 }
 
+static double class_metric(const lt_run *run, const char *key)
+{
+    const json_t *value = json_object_get(run->eval_classes, key);
+    return json_is_number(value) ? json_number_value(value) : NAN;
+}
+
 bool lt_run_write_summary(const lt_run *run, lt_train_result *result, lt_error *err)
 {
     const lt_train_options *o = run->options;
@@ -208,6 +231,8 @@ bool lt_run_write_summary(const lt_run *run, lt_train_result *result, lt_error *
         .eval_loss_before = at->eval_before,
         .peak_rss_bytes = lt_memory_peak(),
         .planned_peak_bytes = run->plan.peak_bytes,
+        .eval_accuracy = class_metric(run, "accuracy"),
+        .eval_f1_macro = class_metric(run, "f1_macro"),
         .rows_skipped = run->rows_skipped,
     };
     json_t *out = json_pack(
@@ -226,6 +251,10 @@ bool lt_run_write_summary(const lt_run *run, lt_train_result *result, lt_error *
         set_drift(run, out);
     if (!out)
         return lt_error_set(err, LT_ERR_MEMORY, "%s/summary.json: out of memory", run->folder.path);
+    for (int i = 0; run->eval_classes && i < 3; i++)
+        json_object_set(out, class_metrics[i].logged, json_object_get(run->eval_classes, class_metrics[i].key));
+    if (run->eval_classes)
+        json_object_set(out, "eval_classes", run->eval_classes);
     bool ok = lt_run_folder_write_json(run->folder.path, "summary.json", out, err);
     json_decref(out);
     return ok;

@@ -63,6 +63,31 @@ static void hash_mix(const lt_mix *mix, char hex[17])
     snprintf(hex, 17, "%016llx", (unsigned long long)(mix->sources ? hash : 0));
 }
 
+/* Numbers of the objective that make another run of it. */
+static void add_objective(json_t *out, const lt_train_options *o)
+{
+    const lt_objective_options *p = &o->objective_options;
+    const struct {
+        const char *key;
+        double value;
+    } numbers[] = {{"loss_type", p->loss_type},
+                   {"simpo_gamma", p->simpo_gamma},
+                   {"cpo_alpha", p->cpo_alpha},
+                   {"discopop_tau", p->discopop_tau},
+                   {"desirable_weight", p->desirable_weight},
+                   {"undesirable_weight", p->undesirable_weight},
+                   {"center_rewards_coefficient", p->center_rewards_coefficient},
+                   {"pad_token_id", o->pad_id}};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        json_object_set_new(out, numbers[i].key, json_real(numbers[i].value));
+    json_object_set_new(out, "ref_adapter", json_string(o->ref_adapter ? o->ref_adapter : ""));
+    for (int64_t i = 0; p->class_weights && i < o->labels; i++) {
+        char key[40];
+        snprintf(key, sizeof key, "class weight %lld", (long long)i);
+        json_object_set_new(out, key, json_real(p->class_weights[i]));
+    }
+}
+
 json_t *lt_run_make_fingerprint(const lt_run *run, lt_error *err)
 {
     const lt_train_options *o = run->options;
@@ -86,6 +111,8 @@ json_t *lt_run_make_fingerprint(const lt_run *run, lt_error *err)
         o->objective_options.label_smoothing, "bf16", run->options->compute == LT_COMPUTE_BF16);
     if (!out)
         lt_error_set(err, LT_ERR_MEMORY, "out of memory for the state of the run");
+    else if (o->objective->head != LT_HEAD_LM || o->objective->logp_first)
+        add_objective(out, o);
     return out;
 }
 

@@ -42,6 +42,7 @@ typedef struct lt_train_options {
     int32_t pad_id;                  /* see lt_pass_means; -1: the model's own */
     json_t *companion;               /* an object that is saved in a file beside what is trained; borrowed, may be NULL */
     const char *companion_name;
+    const char *predictions;         /* a classifier's evaluation writes a line for each row to this file; or NULL */
     lt_method method;
     const char *adapter;             /* start from this PEFT folder, or NULL */
     const char *ref_adapter;         /* the reference is the base with this adapter; NULL: the base alone */
@@ -102,6 +103,7 @@ typedef struct lt_train_result {
     double seconds, tokens_per_second, loss_first, loss_last, eval_loss; /* eval_loss NaN when there was none */
     double eval_loss_before, replay_loss_before, replay_loss; /* where old data is watched; else NaN */
     int64_t peak_rss_bytes, planned_peak_bytes;
+    double eval_accuracy, eval_f1_macro; /* of a classifier's last evaluation; NaN otherwise */
     int64_t rows_skipped; /* rows of the data that train nothing */
 } lt_train_result;
 
