@@ -41,13 +41,16 @@ typedef struct lt_peft_patterns {
 
 typedef enum lt_lora_bias { LT_LORA_BIAS_NONE, LT_LORA_BIAS_ALL, LT_LORA_BIAS_LORA_ONLY } lt_lora_bias;
 
-/* How A and B begin. Kinds that also change the base (PiSSA, OLoRA, CorDA, LoftQ, LoRA-GA) are refused when read. */
+/* How A and B begin. Kinds that also change the base (PiSSA, OLoRA, CorDA, LoftQ, LoRA-GA) are refused when read: a file that
+ * says so belongs to a base that is not the one on disk. New adapters can begin as PiSSA and OLoRA; they are saved converted. */
 typedef enum lt_lora_init {
     LT_LORA_INIT_KAIMING,    /* true: A uniform, B zero */
     LT_LORA_INIT_RANDOM,     /* false: neither is zero */
     LT_LORA_INIT_GAUSSIAN,   /* "gaussian": A normal with standard deviation 1 / rank, B zero */
-    LT_LORA_INIT_EVA,        /* "eva", "orthogonal": for reading and writing back only */
-    LT_LORA_INIT_ORTHOGONAL,
+    LT_LORA_INIT_EVA,        /* "eva": for reading and writing back only */
+    LT_LORA_INIT_ORTHOGONAL, /* "orthogonal": B A = 0 with neither zero (Büyükakyüz's LoRA-ortho, as PEFT has it) */
+    LT_LORA_INIT_OLORA,      /* "olora": from the QR factors of w (Büyükakyüz 2024, arXiv 2406.01775) */
+    LT_LORA_INIT_PISSA,      /* "pissa", "pissa_niter_N": from w's largest singular values (Meng et al. 2024, arXiv 2404.02948) */
 } lt_lora_init;
 
 typedef struct lt_lora_config {
@@ -63,6 +66,7 @@ typedef struct lt_lora_config {
     bool use_rslora, use_dora, fan_in_fan_out, lora_bias, ensure_weight_tying;
     lt_lora_bias bias;
     lt_lora_init init;
+    int pissa_niter; /* iterations of the randomised decomposition; 0: until it stands still */
 
     /* trainable_token_indices: rows of embeddings that are trained. Module NULL: the input embedding. */
     struct lt_lora_tokens {
@@ -152,6 +156,9 @@ bool lt_peft_config_parse(lt_peft_config *config, const char *text, const char *
  * left out while unset: older versions refuse keys that they do not know. */
 bool lt_peft_config_write(const lt_peft_config *config, const char *folder, lt_error *err);
 char *lt_peft_config_text(const lt_peft_config *config); /* malloc'ed; NULL when out of memory */
+
+/* init_lora_weights by its name ("true", "gaussian", "pissa_niter_4" …); false when there is none such. */
+bool lt_peft_lora_init_named(lt_lora_config *lora, const char *name);
 
 /* The target modules that PEFT takes when none are given, NULL-terminated; NULL for a model_type that it has none for. */
 const char *const *lt_peft_default_targets(const char *model_type);

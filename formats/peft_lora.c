@@ -109,6 +109,32 @@ static bool read_bias(lt_peft_reading *reading)
     return lt_json_error(&at, reading->err, LT_ERR_FORMAT, "expected \"none\", \"all\" or \"lora_only\", found \"%.60s\"", name);
 }
 
+bool lt_peft_lora_init_named(lt_lora_config *lora, const char *name)
+{
+    static const struct {
+        const char *name;
+        lt_lora_init init;
+    } known[] = {{"true", LT_LORA_INIT_KAIMING},          {"default", LT_LORA_INIT_KAIMING}, {"false", LT_LORA_INIT_RANDOM},
+                 {"gaussian", LT_LORA_INIT_GAUSSIAN},     {"olora", LT_LORA_INIT_OLORA},     {"pissa", LT_LORA_INIT_PISSA},
+                 {"orthogonal", LT_LORA_INIT_ORTHOGONAL}};
+    static const char niter[] = "pissa_niter_";
+    lora->pissa_niter = 0;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (!strcasecmp(known[i].name, name)) {
+            lora->init = known[i].init;
+            return true;
+        }
+    if (strncasecmp(name, niter, sizeof niter - 1))
+        return false;
+    char *end;
+    long n = strtol(name + sizeof niter - 1, &end, 10);
+    if (end == name + sizeof niter - 1 || *end || n < 1 || n > 1000)
+        return false;
+    lora->init = LT_LORA_INIT_PISSA;
+    lora->pissa_niter = (int)n;
+    return true;
+}
+
 /* Kinds that move a part of the base into the adapter leave a base that no file holds. */
 static bool read_init(lt_peft_reading *reading)
 {
@@ -256,6 +282,8 @@ static json_t *init_json(lt_lora_init init)
     case LT_LORA_INIT_GAUSSIAN: return json_string("gaussian");
     case LT_LORA_INIT_EVA: return json_string("eva");
     case LT_LORA_INIT_ORTHOGONAL: return json_string("orthogonal");
+    case LT_LORA_INIT_OLORA:
+    case LT_LORA_INIT_PISSA: break; /* saved as plain LoRA */
     }
     return json_true();
 }

@@ -89,10 +89,20 @@ typedef struct lathe_fields {
 
 /* ---- training ---- */
 
+typedef enum lathe_prompt_init {
+    LATHE_PROMPT_INIT_RANDOM,       /* a standard normal */
+    LATHE_PROMPT_INIT_TEXT,         /* the embeddings of a text's tokens */
+    LATHE_PROMPT_INIT_SAMPLE_VOCAB, /* those of random tokens */
+} lathe_prompt_init;
+
 typedef enum lathe_method {
     LATHE_METHOD_LORA,
     LATHE_METHOD_DORA, /* LoRA with a trained magnitude for every output */
     LATHE_METHOD_FULL, /* no adapter: every parameter */
+    LATHE_METHOD_IA3,  /* a trained factor for keys, values and the MLP's input */
+    LATHE_METHOD_PROMPT_TUNING, /* trained embeddings before every row */
+    LATHE_METHOD_P_TUNING,      /* the same, made by a trained encoder */
+    LATHE_METHOD_PREFIX_TUNING, /* trained keys and values of every layer (P-tuning v2) */
 } lathe_method;
 typedef enum lathe_problem {
     LATHE_PROBLEM_AUTO, /* by the labels: one label is a number, whole numbers and names are classes, lists are sets */
@@ -149,9 +159,23 @@ typedef struct lathe_train_options {
     int64_t lora_r;
     double lora_alpha, lora_dropout;
     bool use_rslora;
+    const char *init_lora_weights; /* "true", "false", "gaussian", "orthogonal", "olora", "pissa", "pissa_niter_N"; NULL: true */
+    double loraplus_lr_ratio;      /* rate of B over that of A (LoRA+); 0: one rate */
     lathe_strings target_modules, exclude_modules,
         modules_to_save; /* names; one entry with regex characters is a regex */
     lathe_integers layers_to_transform;
+    lathe_strings layers_pattern;               /* name of the list of blocks, where it is not the first number in a module's name */
+    lathe_strings rank_pattern, alpha_pattern;  /* "PATTERN=NUMBER": modules with another rank or alpha */
+    lathe_strings feedforward_modules;          /* ia3: targets whose input is scaled; none: the family's */
+    int64_t num_virtual_tokens;                 /* prompt-tuning, p-tuning, prefix-tuning */
+    int prompt_tuning_init;                     /* lathe_prompt_init */
+    const char *prompt_tuning_init_text;
+    int encoder_reparameterization_type;        /* p-tuning: 0 MLP, 1 LSTM */
+    int64_t encoder_hidden_size;                /* p-tuning, prefix_projection; 0: the width of what it makes */
+    int64_t encoder_num_layers;                 /* of the LSTM */
+    double encoder_dropout;
+    bool prefix_projection;
+    int prefix_init_weights;                    /* prefix-tuning: 0 random, 1 zero */
     int64_t top_layers; /* above 0: only the uppermost so many blocks, in place of layers_to_transform */
 
     /* preferences (dpo), as TRL names them */

@@ -61,7 +61,9 @@ static int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
 
 int64_t lt_dense_scratch_bytes(const lt_dense *dense, int64_t T)
 {
-    return lt_gemm_scratch_bytes(LT_COMPUTE_F32, most(T, dense->N), most(T, most(dense->N, dense->K)), lt_threads_count());
+    int threads = lt_threads_count();
+    return most(lt_gemm_scratch_bytes(LT_COMPUTE_F32, T, most(dense->N, dense->K), threads),
+                lt_gemm_scratch_bytes(LT_COMPUTE_F32, dense->N, T, threads));
 }
 
 void lt_dense_forward(const lt_dense *dense, const float *x, int64_t T, float *y, void *scratch)

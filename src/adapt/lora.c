@@ -205,12 +205,51 @@ static uint64_t stream_of(int param)
     return (uint64_t)1 << 62 | (uint64_t)param;
 }
 
+/* Rows of q (R,R), filled with normal numbers, become orthonormal: Gram and Schmidt, twice. */
+static void orthonormal_rows(float *q, int64_t R)
+{
+    const lt_kernels *k = lt_kernels_get();
+    for (int64_t i = 0; i < R; i++) {
+        for (int64_t j = 0; j < 2 * i; j++)
+            k->axpy(q + i * R, -k->dot(q + i * R, q + j % i * R, R), q + j % i * R, R);
+        k->scale(q + i * R, 1.0f / sqrtf(k->dot(q + i * R, q + i * R, R)), R);
+    }
+}
+
+/* A = (X Q_even)ᵀ / 10 and B = Y Q_odd / 10 with X (K,R/2), Y (N,R/2) normal and Q's rows orthonormal: B A is 0, neither is. */
+static bool fill_orthogonal(lt_param *a, lt_param *b, int64_t R, uint64_t seed, uint64_t stream, lt_error *err)
+{
+    int64_t K = a->shape[1], N = b->shape[0];
+    if (R % 2)
+        return lt_error_set(err, LT_ERR_USAGE, "init_lora_weights: orthogonal needs an even rank, found %lld", (long long)R);
+    lt_rng rng = lt_rng_make(seed, stream);
+    float *q = malloc((size_t)(R * R) * sizeof *q);
+    if (!q)
+        return lt_error_set(err, LT_ERR_MEMORY, "out of memory for the adapter");
+    for (int64_t i = 0; i < R * R; i++)
+        q[i] = lt_rng_normal(&rng);
+    orthonormal_rows(q, R);
+    fill_zero(a);
+    fill_zero(b);
+    for (int64_t h = 0; h < R; h += 2)
+        for (int64_t k = 0; k < K; k++) {
+            float x = 0.1f * lt_rng_normal(&rng);
+            for (int64_t r = 0; r < R; r++)
+                a->value[r * K + k] += x * q[h * R + r];
+        }
+    for (int64_t n = 0; n < N; n++)
+        for (int64_t h = 1; h < R; h += 2)
+            lt_kernels_get()->axpy(b->value + n * R, 0.1f * lt_rng_normal(&rng), q + h * R, R);
+    free(q);
+    return true;
+}
+
 static bool init(void *state, lt_param_list *params, uint64_t seed, lt_error *err)
 {
     lora *l = state;
     lt_lora_init kind = l->config->lora.init;
-    if (kind == LT_LORA_INIT_EVA || kind == LT_LORA_INIT_ORTHOGONAL)
-        return lt_error_set(err, LT_ERR_UNSUPPORTED, "init_lora_weights: a new adapter can start as true, false or \"gaussian\"");
+    if (kind == LT_LORA_INIT_EVA || kind == LT_LORA_INIT_OLORA || kind == LT_LORA_INIT_PISSA)
+        return lt_error_set(err, LT_ERR_UNSUPPORTED, "init_lora_weights: a new adapter can start as true, false, gaussian or orthogonal");
     for (int i = 0; i < l->count; i++) {
         entry *e = l->entries[i];
         lt_param *a = &params->items[e->a], *b = &params->items[e->b];
@@ -219,7 +258,11 @@ static bool init(void *state, lt_param_list *params, uint64_t seed, lt_error *er
             fill_normal(a, 1.0f / (float)R, seed, stream_of(e->a));
         else /* kaiming_uniform(a = sqrt 5) of nn.Linear: bound 1 / sqrt(fan-in) */
             fill_uniform(a, 1.0f / sqrtf((float)e->linear->K), seed, stream_of(e->a));
-        if (kind == LT_LORA_INIT_RANDOM)
+        if (kind == LT_LORA_INIT_ORTHOGONAL && !fill_orthogonal(a, b, R, seed, stream_of(e->a), err))
+            return false;
+        if (kind == LT_LORA_INIT_ORTHOGONAL)
+            ;
+        else if (kind == LT_LORA_INIT_RANDOM)
             fill_uniform(b, 1.0f / sqrtf((float)R), seed, stream_of(e->b));
         else
             fill_zero(b);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/adapter.h"
 #include "api/api.h"
 #include "api/data.h"
 #include "api/data_mix.h"
@@ -16,126 +17,11 @@
 typedef struct setup {
     const lathe_train_options *from;
     lt_train_options to;
-    lt_peft_config peft;
+    lt_api_adapter adapter;
     lt_api_labels labels; /* classify */
     lt_examples_shape_options shape;
     json_t *companion; /* labels.json, or NULL */
 } setup;
-
-/* ---- the adapter ---- */
-
-/* One entry with a character that no module name has is a regular expression, as a string is for PEFT. */
-static bool set_names(lt_peft_names *names, const lathe_strings *from, lt_error *err)
-{
-    if (from->count == 0)
-        return true;
-    if (from->count == 1 && strpbrk(from->items[0], "\\[](){}*+?^$|"))
-        return lt_peft_names_set_regex(names, from->items[0], err);
-    return lt_peft_names_set(names, from->items, from->count, err);
-}
-
-/* "all-linear" is one string to PEFT, which takes layers only beside a list: the list is what the string stands for. */
-static bool set_linear_names(const lathe_train_options *from, lt_peft_names *names, lt_error *err)
-{
-    const char *items[LT_LINEAR_SLOTS];
-    int count = 0;
-    lt_config config;
-    if (!lt_family_load(from->model, &config, err))
-        return false;
-    for (int slot = 0; slot < LT_LINEAR_SLOTS; slot++)
-        if (lt_config_has_linear(&config, (lt_linear_slot)slot)) {
-            const char *dot = strrchr(config.linear_name[slot], '.');
-            items[count++] = dot ? dot + 1 : config.linear_name[slot];
-        }
-    bool ok = lt_peft_names_set(names, items, count, err);
-    lt_config_free(&config);
-    return ok;
-}
-
-static bool set_targets(const lathe_train_options *from, lt_lora_config *lora, lt_error *err)
-{
-    const lathe_strings *targets = &from->target_modules;
-    if ((from->layers_to_transform.count > 0 || from->top_layers > 0) && targets->count == 1 && strcmp(targets->items[0], "all-linear") == 0)
-        return set_linear_names(from, &lora->target_modules, err);
-    return set_names(&lora->target_modules, targets, err);
-}
-
-static bool set_layers(lt_lora_config *lora, const lathe_integers *from, lt_error *err)
-{
-    if (from->count == 0)
-        return true;
-    lora->layers = calloc((size_t)from->count, sizeof *lora->layers);
-    if (!lora->layers)
-        return lt_error_set(err, LT_ERR_MEMORY, "out of memory");
-    lora->layers_given = true;
-    lora->layer_count = from->count;
-    for (int i = 0; i < from->count; i++)
-        lora->layers[i] = (int)from->items[i];
-    return true;
-}
-
-/* The uppermost blocks, as PEFT has them: a list. */
-static bool set_top_layers(const lathe_train_options *from, lt_lora_config *lora, lt_error *err)
-{
-    lt_config config;
-    if (from->top_layers == 0)
-        return true;
-    if (from->layers_to_transform.count > 0)
-        return lt_error_set(err, LT_ERR_USAGE, "top_layers and layers_to_transform exclude each other");
-    if (!lt_family_load(from->model, &config, err))
-        return false;
-    int64_t blocks = config.L, count = from->top_layers;
-    lt_config_free(&config);
-    if (count > blocks)
-        return lt_error_set(err, LT_ERR_USAGE, "top_layers: expected at most %lld, the blocks of the model, found %lld", (long long)blocks,
-                            (long long)count);
-    lora->layers = calloc((size_t)count, sizeof *lora->layers);
-    if (!lora->layers)
-        return lt_error_set(err, LT_ERR_MEMORY, "out of memory");
-    lora->layers_given = true;
-    lora->layer_count = (int)count;
-    for (int64_t i = 0; i < count; i++)
-        lora->layers[i] = (int)(blocks - count + i);
-    return true;
-}
-
-/* PEFT adds both names to a sequence classifier's list, whatever the model calls its head. */
-static bool set_score_modules(const lathe_train_options *from, lt_peft_config *peft, lt_error *err)
-{
-    enum { MOST = 64 };
-    const char *names[MOST + 2];
-    int n = 0;
-    for (int i = 0; i < from->modules_to_save.count && n < MOST; i++)
-        if (strcmp(from->modules_to_save.items[i], "classifier") && strcmp(from->modules_to_save.items[i], "score"))
-            names[n++] = from->modules_to_save.items[i];
-    names[n++] = "classifier";
-    names[n++] = "score";
-    return lt_peft_names_set(&peft->modules_to_save, names, n, err);
-}
-
-static bool set_adapter(setup *s, lt_error *err)
-{
-    const lathe_train_options *from = s->from;
-    if (from->method == LATHE_METHOD_FULL || from->adapter)
-        return true;
-    lt_lora_config *lora = &s->peft.lora;
-    lora->rank = (int)from->lora_r;
-    lora->alpha = from->lora_alpha;
-    lora->dropout = from->lora_dropout;
-    lora->use_rslora = from->use_rslora;
-    lora->use_dora = from->method == LATHE_METHOD_DORA;
-    bool scores = s->to.objective->head == LT_HEAD_SCORE;
-    s->peft.task_type = strdup(scores ? "SEQ_CLS" : "CAUSAL_LM");
-    s->peft.base_model = strdup(from->model);
-    if (!s->peft.task_type || !s->peft.base_model)
-        return lt_error_set(err, LT_ERR_MEMORY, "out of memory");
-    s->to.peft = &s->peft;
-    return set_targets(from, lora, err) && set_names(&lora->exclude_modules, &from->exclude_modules, err) &&
-           set_layers(lora, &from->layers_to_transform, err) && set_top_layers(from, lora, err) &&
-           (from->modules_to_save.count == 0 || scores || lt_peft_names_set(&s->peft.modules_to_save, from->modules_to_save.items,
-                                                                  from->modules_to_save.count, err)) &&
-           (!scores || set_score_modules(from, &s->peft, err)) && lt_peft_config_check(&s->peft, err);
-}
 
 /* ---- the data ---- */
 
@@ -290,6 +176,7 @@ static void set_plain(setup *s)
     to->command = from->command;
     to->model = from->model;
     to->method = from->method == LATHE_METHOD_FULL ? LT_METHOD_FULL : LT_METHOD_LORA;
+    to->loraplus_lr_ratio = from->loraplus_lr_ratio;
     to->adapter = from->adapter;
     to->output = from->output;
     to->overwrite = from->overwrite;
@@ -424,17 +311,24 @@ static bool set_objective(setup *s, lt_error *err)
     return ok && (!to->objective->check || to->objective->check(&to->objective_options, err));
 }
 
+static bool set_adapter(setup *s, lt_error *err)
+{
+    if (s->from->method == LATHE_METHOD_FULL || s->from->adapter)
+        return true;
+    s->to.peft = &s->adapter.peft;
+    return lt_api_adapter_make(&s->adapter, s->from, s->to.objective->head == LT_HEAD_SCORE, err);
+}
+
 static bool prepare(setup *s, lt_error *err)
 {
     lt_train_defaults(&s->to);
-    lt_peft_config_init(&s->peft, LT_PEFT_LORA);
     set_plain(s);
     return set_objective(s, err) && set_adapter(s, err) && set_data(s, err);
 }
 
 static void free_setup(setup *s)
 {
-    lt_peft_config_free(&s->peft);
+    lt_api_adapter_free(&s->adapter);
     lt_api_labels_free(&s->labels);
     json_decref(s->companion);
 }

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "api/adapter.h"
 #include "api/api.h"
 #include "models/family.h"
 #include "simd/kernels.h"
@@ -11,7 +12,6 @@
  * train better, Dettmers et al. 2023, section 4). */
 bool lathe_train_options_init(lathe_train_options *options, const char *command, lathe_error *err)
 {
-    static const char *const all_linear[] = {"all-linear"};
     static const char *const commands[] = {"sft", "pretrain", "dpo", "reward", "classify"};
     bool pretrain = strcmp(command, "pretrain") == 0;
     const char *known = NULL;
@@ -26,7 +26,8 @@ bool lathe_train_options_init(lathe_train_options *options, const char *command,
         .method = pretrain ? LATHE_METHOD_FULL : LATHE_METHOD_LORA,
         .lora_r = 16,
         .lora_alpha = 32,
-        .target_modules = {all_linear, 1},
+        .num_virtual_tokens = 20,
+        .encoder_num_layers = 2,
         .packing = pretrain,
         .shuffle = true,
         .batch_size = 8,
@@ -76,8 +77,22 @@ static bool choose_length(lathe_train_options *options, lt_error *err)
         return false;
     options->max_length =
         config.max_position > 0 && config.max_position < LENGTH_MOST ? config.max_position : LENGTH_MOST;
+    int64_t room = config.max_position - lt_api_adapter_virtual_tokens(options);
+    if (config.max_position > 0 && options->max_length > room)
+        options->max_length = room > 2 ? room : 2;
     lt_config_free(&config);
     return true;
+}
+
+/* What few parameters have to move far: T-Few's rate for IA3 (Liu et al. 2022, appendix), PEFT's examples for the others. */
+static double small_rate_of(int method)
+{
+    switch (method) {
+    case LATHE_METHOD_IA3: return 3e-3;
+    case LATHE_METHOD_PROMPT_TUNING: return 3e-2;
+    case LATHE_METHOD_PREFIX_TUNING: return 1e-2;
+    default: return 1e-3;
+    }
 }
 
 /* Preferences move a model that answers already: TRL's rate for them is a fiftieth of its rate for SFT, and adapters take about
@@ -85,6 +100,8 @@ static bool choose_length(lathe_train_options *options, lt_error *err)
 static double rate_of(const lathe_train_options *options)
 {
     bool full = options->method == LATHE_METHOD_FULL;
+    if (options->method > LATHE_METHOD_FULL)
+        return small_rate_of(options->method) * (strcmp(options->command, "dpo") == 0 ? 0.1 : 1);
     if (strcmp(options->command, "dpo") == 0)
         return full ? 1e-6 : 2e-5;
     if (strcmp(options->command, "reward") == 0)

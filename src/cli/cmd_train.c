@@ -28,11 +28,53 @@ static bool one_of(const char *name, const char *const *names)
     return false;
 }
 
+/* Options that shape a new adapter, and the methods that use them. */
+static const char *shape_idle(const lathe_train_options *train, const char *name)
+{
+    enum {
+        LORA = 1 << LATHE_METHOD_LORA | 1 << LATHE_METHOD_DORA,
+        IA3 = 1 << LATHE_METHOD_IA3,
+        PROMPT = 1 << LATHE_METHOD_PROMPT_TUNING,
+        P = 1 << LATHE_METHOD_P_TUNING,
+        PREFIX = 1 << LATHE_METHOD_PREFIX_TUNING,
+        ANY = LORA | IA3 | PROMPT | P | PREFIX,
+    };
+    static const struct {
+        const char *option;
+        unsigned methods;
+    } shapes[] = {
+        {"lora-r", LORA}, {"lora-alpha", LORA}, {"lora-dropout", LORA}, {"use-rslora", LORA}, {"init-lora-weights", LORA},
+        {"rank-pattern", LORA}, {"alpha-pattern", LORA}, {"layers-to-transform", LORA}, {"layers-pattern", LORA},
+        {"top-layers", LORA}, {"target-modules", LORA | IA3}, {"exclude-modules", LORA | IA3}, {"modules-to-save", LORA | IA3},
+        {"feedforward-modules", IA3}, {"num-virtual-tokens", PROMPT | P | PREFIX}, {"prompt-tuning-init", PROMPT},
+        {"prompt-tuning-init-text", PROMPT}, {"encoder-reparameterization-type", P}, {"encoder-hidden-size", P | PREFIX},
+        {"encoder-num-layers", P}, {"encoder-dropout", P}, {"prefix-projection", PREFIX}, {"prefix-init-weights", PREFIX},
+        {"method", ANY},
+    };
+    unsigned method = 1u << train->method;
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        if (strcmp(name, shapes[i].option) != 0 || (shapes[i].methods == ANY && train->method == LATHE_METHOD_FULL))
+            continue;
+        if (train->method == LATHE_METHOD_FULL)
+            return "with --method full there is no adapter";
+        if (train->adapter)
+            return "--adapter starts from an adapter whose own configuration says it";
+        if (!(shapes[i].methods & method))
+            return "this --method does not use it";
+    }
+    if (strcmp(name, "loraplus-lr-ratio") == 0 && !train->adapter && !(method & LORA))
+        return "this --method does not use it";
+    if (strcmp(name, "prompt-tuning-init-text") == 0 && train->prompt_tuning_init != LATHE_PROMPT_INIT_TEXT)
+        return "--prompt-tuning-init is not text";
+    if ((strcmp(name, "encoder-num-layers") == 0 || strcmp(name, "encoder-dropout") == 0) && !train->encoder_reparameterization_type)
+        return "--encoder-reparameterization-type is not lstm";
+    if (strcmp(name, "encoder-hidden-size") == 0 && train->method == LATHE_METHOD_PREFIX_TUNING && !train->prefix_projection)
+        return "there is no --prefix-projection";
+    return NULL;
+}
+
 const char *lt_cmd_train_idle(const lt_options *options, const lt_option *option)
 {
-    static const char *const shapes[] = {
-        "lora-r",          "lora-alpha",          "lora-dropout",    "use-rslora", "target-modules",
-        "exclude-modules", "layers-to-transform", "top-layers",  "modules-to-save", NULL};
     static const struct {
         const char *option, *schedules[4];
     } kwargs[] = {
@@ -42,11 +84,9 @@ const char *lt_cmd_train_idle(const lt_options *options, const lt_option *option
         {"power", {"polynomial"}},
     };
     const lathe_train_options *train = &options->train;
-    if (one_of(option->name, shapes) && train->method == LATHE_METHOD_FULL)
-        return "with --method full there is no adapter";
-    bool shape = one_of(option->name, shapes) || strcmp(option->name, "method") == 0;
-    if (shape && train->adapter && train->method != LATHE_METHOD_FULL)
-        return "--adapter starts from an adapter whose own configuration says it";
+    const char *shapeless = shape_idle(train, option->name);
+    if (shapeless)
+        return shapeless;
     for (size_t i = 0; i < sizeof kwargs / sizeof *kwargs; i++)
         if (strcmp(option->name, kwargs[i].option) == 0 && !one_of(train->lr_scheduler_type, kwargs[i].schedules))
             return "this --lr-scheduler-type does not use it";

@@ -46,6 +46,7 @@ typedef struct lt_train_options {
     lt_method method;
     const char *adapter;             /* start from this PEFT folder, or NULL */
     const char *ref_adapter;         /* the reference is the base with this adapter; NULL: the base alone */
+    double loraplus_lr_ratio;        /* LoRA+: rate of B over that of A; 0: one rate */
     const struct lt_peft_config *peft; /* a new adapter; unused with `adapter` (its own file says) or LT_METHOD_FULL */
     const char *output;              /* run folder */
     json_t *recipe;                  /* every option as resolved, for recipe.yaml; borrowed, may be NULL */

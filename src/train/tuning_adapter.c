@@ -9,6 +9,20 @@
 static const char *const plain_files[] = {"adapter_model.safetensors", "adapter_config.json", NULL};
 static const char *const encoder_files[] = {LT_ADAPTER_ENCODER_FILE, "adapter_model.safetensors", "adapter_config.json", NULL};
 
+/* LoRA+ (Hayou et al. 2024, arXiv 2402.12354): B learns faster. As PEFT's create_loraplus_optimizer chooses: what is called lora_B,
+ * and all vectors; adapted embeddings at a rate of their own. */
+static void set_rates(lt_param_list *params, double ratio, double learning_rate)
+{
+    const double embedding_rate = 1e-6;
+    for (int i = 0; ratio > 0 && i < params->count; i++) {
+        lt_param *p = &params->items[i];
+        if (strstr(p->name, "lora_embedding"))
+            p->learning_rate_scale = learning_rate > 0 ? (float)(embedding_rate / learning_rate) : 1.0f;
+        else if (strstr(p->name, "lora_B") || p->dims == 1)
+            p->learning_rate_scale = (float)ratio;
+    }
+}
+
 static bool adapter_attach(lt_tuning *tuning, lt_param_list *params, lt_error *err)
 {
     const lt_train_options *o = tuning->options;
@@ -20,6 +34,9 @@ static bool adapter_attach(lt_tuning *tuning, lt_param_list *params, lt_error *e
     tuning->peft = &tuning->completed;
     if (!lt_adapter_attach((lt_adapter **)&tuning->adapter, tuning->model, tuning->peft, params, err))
         return false;
+    if (o->loraplus_lr_ratio > 0 && tuning->peft->type != LT_PEFT_LORA)
+        return lt_error_set(err, LT_ERR_USAGE, "loraplus_lr_ratio: the adapter has no matrices A and B");
+    set_rates(params, o->loraplus_lr_ratio, o->learning_rate);
     tuning->files = lt_adapter_has_encoder(tuning->adapter) ? encoder_files : plain_files;
     return true;
 }

@@ -16,6 +16,8 @@ static bool full_attach(lt_tuning *tuning, lt_param_list *params, lt_error *err)
     if (tuning->model->config.experts)
         return lt_error_set(err, LT_ERR_UNSUPPORTED, "full training of %s: routers and experts are frozen; train an adapter (--method lora)",
                             tuning->model->config.model_type);
+    if (tuning->options->loraplus_lr_ratio > 0)
+        return lt_error_set(err, LT_ERR_USAGE, "loraplus_lr_ratio: full training has no matrices A and B");
     lt_model_train_tensors(tuning->model, params, "", NULL, NULL);
     tuning->files = full_files;
     return true;
