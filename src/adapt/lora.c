@@ -8,6 +8,7 @@
 
 #include "adapt/dora.h"
 #include "adapt/lora_embedding.h"
+#include "adapt/lora_experts.h"
 #include "adapt/lora_linear.h"
 #include "core/rng.h"
 
@@ -24,6 +25,7 @@ typedef struct lora {
     lt_peft_matcher *matcher;
     entry **entries; /* each by itself: the model points at their hooks */
     int count, capacity;
+    lt_lora_experts *experts; /* NULL: none are adapted */
     lt_lora_embedding embedding;
     int embedding_a, embedding_b; /* -1: the embedding is not adapted */
     /* while attaching */
@@ -122,6 +124,7 @@ static void detach(void *state)
         lt_dora_free(&l->entries[i]->dora);
         free(l->entries[i]);
     }
+    lt_lora_experts_detach(l->experts);
     if (l->embedding_a >= 0)
         l->model->embed.hook = NULL;
     lt_peft_matcher_free(l->matcher);
@@ -144,7 +147,9 @@ static bool attach(void **state, lt_model *model, const lt_peft_config *config, 
     }
     attach_embedding(l);
     lt_model_each_linear(model, attach_linear, l);
-    if (!l->failed && l->count == 0 && l->embedding_a < 0) {
+    if (!l->failed)
+        l->failed = !lt_lora_experts_attach(&l->experts, model, config, params, err);
+    if (!l->failed && !l->experts && l->count == 0 && l->embedding_a < 0) {
         char list[512] = "";
         lt_model_each_linear(model, name_module, list);
         l->failed = !lt_error_set(err, LT_ERR_USAGE, "target_modules match no layer of the model; its blocks have: %s", list);
@@ -172,6 +177,7 @@ static void bind(void *state, lt_param_list *params)
             e->dora.dm = params->items[e->m].gradient;
         }
     }
+    lt_lora_experts_bind(l->experts, params);
     if (l->embedding_a >= 0) {
         l->embedding.a = params->items[l->embedding_a].value;
         l->embedding.da = params->items[l->embedding_a].gradient;
@@ -269,6 +275,18 @@ static bool init(void *state, lt_param_list *params, uint64_t seed, lt_error *er
         if (e->m >= 0)
             lt_dora_row_norms(&e->dora, e->linear, params->items[e->m].value);
     }
+    int a, b;
+    int64_t in;
+    for (int i = 0; lt_lora_experts_tensors(l->experts, i, &a, &b, &in); i++) {
+        if (kind == LT_LORA_INIT_GAUSSIAN)
+            fill_normal(&params->items[a], 1.0f / (float)l->config->lora.rank, seed, stream_of(a));
+        else
+            fill_uniform(&params->items[a], 1.0f / sqrtf((float)in), seed, stream_of(a));
+        if (kind == LT_LORA_INIT_RANDOM)
+            fill_uniform(&params->items[b], 1.0f / sqrtf((float)params->items[b].shape[1]), seed, stream_of(b));
+        else
+            fill_zero(&params->items[b]);
+    }
     if (l->embedding_a >= 0) { /* nn.Embedding's way: the zero is A, so that a token's row begins as it was */
         fill_zero(&params->items[l->embedding_a]);
         if (kind == LT_LORA_INIT_RANDOM)
@@ -283,8 +301,9 @@ static void enable(void *state, bool enabled)
     lora *l = state;
     for (int i = 0; i < l->count; i++)
         l->entries[i]->dora.lora.hook.enabled = enabled;
+    lt_lora_experts_enable(l->experts, enabled);
     l->embedding.hook.enabled = enabled;
 }
 
-const lt_adapter_method lt_adapter_lora = {.type = LT_PEFT_LORA, .can = LT_PEFT_CAN_DORA, .attach = attach, .bind = bind,
+const lt_adapter_method lt_adapter_lora = {.type = LT_PEFT_LORA, .can = LT_PEFT_CAN_DORA | LT_PEFT_CAN_PARAMETERS, .attach = attach, .bind = bind,
                                            .init = init, .enable = enable, .detach = detach};
