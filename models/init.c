@@ -1,15 +1,10 @@
 #include "models/init.h"
 
 #include <assert.h>
-#include <dirent.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/statvfs.h>
-#include <unistd.h>
 #include <xxhash.h>
 
 #include "core/file.h"
@@ -17,35 +12,18 @@
 #include "formats/safetensors.h"
 #include "models/family.h"
 #include "models/init_values.h"
+#include "models/new_folder.h"
 #include "nn/config_tensors.h"
 
-enum { CHUNK_ELEMENTS = 4 << 20, TOKENIZER_LIMIT_BYTES = 256 << 20 };
+enum { CHUNK_ELEMENTS = 4 << 20 };
 
 static const int64_t default_shard_bytes = 5000000000;
-
-/* Files that make a model usable beside its weights; those that lie with the configuration are copied. */
-static const char *const companions[] = {
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "tokenizer.model",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.json",
-    "merges.txt",
-    "vocab.txt",
-    "chat_template.jinja",
-    "chat_template.json",
-    "generation_config.json",
-};
-
-enum { COMPANIONS = sizeof companions / sizeof *companions };
 
 typedef struct creation {
     const lt_init_options *options;
     char source[4096]; /* the config.json */
     char source_folder[4096];
-    char output[4000]; /* options->output without a slash at its end */
-    char folder[4096]; /* where everything is written until it is complete */
+    lt_new_folder folder;
     json_t *root;
     lt_config config;
     lt_dtype dtype;
@@ -146,76 +124,13 @@ static bool plan_shards(creation *job, lt_error *err)
     return true;
 }
 
-/* ---- folders ---- */
-
-static bool is_empty_folder(const char *path)
-{
-    DIR *dir = opendir(path);
-    int entries = 0;
-    if (!dir)
-        return false;
-    while (readdir(dir) && entries < 3)
-        entries++;
-    closedir(dir);
-    return entries == 2;
-}
-
-static bool prepare_folder(creation *job, lt_error *err)
-{
-    struct statvfs fs;
-    size_t n = strlen(job->options->output);
-    while (n > 1 && job->options->output[n - 1] == '/')
-        n--;
-    if (n == 0 || n >= sizeof job->output)
-        return lt_error_set(err, LT_ERR_USAGE, "folder name of %zu bytes", n);
-    memcpy(job->output, job->options->output, n);
-    job->output[n] = '\0';
-    if (lt_file_exists(job->output) && !is_empty_folder(job->output))
-        return lt_error_set(err, LT_ERR_USAGE, "%s: exists and is not an empty folder", job->output);
-    snprintf(job->folder, sizeof job->folder, "%s.tmp-%ld", job->output, (long)getpid());
-    if (!lt_file_make_folder(job->folder, err))
-        return false;
-    if (statvfs(job->folder, &fs) == 0 && (double)fs.f_bavail * (double)fs.f_frsize < (double)job->bytes)
-        return lt_error_set(err, LT_ERR_IO, "%s: the weights need %" PRId64 " bytes, the disk has %.0f free",
-                            job->output, job->bytes, (double)fs.f_bavail * (double)fs.f_frsize);
-    return true;
-}
-
-/* Only files of our own are in it. */
-static void remove_folder(const char *path)
-{
-    DIR *dir = opendir(path);
-    if (!dir)
-        return;
-    for (struct dirent *entry; (entry = readdir(dir));)
-        if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
-            unlinkat(dirfd(dir), entry->d_name, 0);
-    closedir(dir);
-    rmdir(path);
-}
-
-static bool publish_folder(creation *job, lt_error *err)
-{
-    char parent[4096];
-    if (!lt_file_sync_folder(job->folder, err))
-        return false;
-    if (rename(job->folder, job->output))
-        return lt_error_errno(err, "%s: cannot rename %s to it", job->output, job->folder);
-    char *slash;
-    snprintf(parent, sizeof parent, "%s", job->folder);
-    slash = strrchr(parent, '/');
-    if (slash)
-        slash[slash == parent] = '\0';
-    return lt_file_sync_folder(slash ? parent : ".", err);
-}
-
 /* ---- weights ---- */
 
 static bool report(creation *job, int64_t bytes, lt_error *err)
 {
     job->done += bytes;
     if (job->options->progress && !job->options->progress(job->done, job->bytes, job->options->context))
-        return lt_error_set(err, LT_ERR_INTERRUPTED, "%s: stopped; nothing was kept", job->output);
+        return lt_error_set(err, LT_ERR_INTERRUPTED, "%s: stopped; nothing was kept", job->folder.output);
     return true;
 }
 
@@ -265,18 +180,10 @@ static bool write_tensor(creation *job, lt_safetensors_writer *writer, const lt_
     return true;
 }
 
-static void shard_name(const creation *job, int shard, char out[64])
-{
-    if (job->shards == 1)
-        strcpy(out, "model.safetensors");
-    else
-        snprintf(out, 64, "model-%05d-of-%05d.safetensors", shard + 1, job->shards);
-}
-
 static bool write_shard(creation *job, int shard, int64_t first, int64_t count, lt_error *err)
 {
     static const char *const metadata[] = {"format", "pt", NULL};
-    char name[64], path[4096];
+    char name[LT_SHARD_NAME], path[4096];
     lt_safetensors_writer *writer = NULL;
     bool ok = false;
     lt_tensor_spec *specs = calloc((size_t)count, sizeof *specs);
@@ -287,8 +194,8 @@ static bool write_shard(creation *job, int shard, int64_t first, int64_t count, 
         specs[i] = (lt_tensor_spec){.name = tensor->name, .dtype = job->dtype, .dims = tensor->dims};
         memcpy(specs[i].shape, tensor->shape, sizeof tensor->shape);
     }
-    shard_name(job, shard, name);
-    if (!lt_file_join(path, sizeof path, job->folder, name, err) ||
+    lt_new_folder_shard_name(shard, job->shards, name);
+    if (!lt_file_join(path, sizeof path, job->folder.folder, name, err) ||
         !lt_safetensors_create(&writer, path, specs, count, metadata, err))
         goto done;
     ok = true;
@@ -321,26 +228,9 @@ static bool write_weights(creation *job, lt_error *err)
 
 /* ---- the files beside them ---- */
 
-/* JSON as transformers writes it: two spaces and a newline at the end. */
-static bool write_json(const creation *job, const char *name, const json_t *root, bool sorted, lt_error *err)
-{
-    char path[4096];
-    if (!lt_file_join(path, sizeof path, job->folder, name, err))
-        return false;
-    char *text = lt_json_text(root, 2, sorted), *line = text ? realloc(text, strlen(text) + 2) : NULL;
-    if (!line) {
-        free(text);
-        return lt_error_set(err, LT_ERR_MEMORY, "%s: out of memory", path);
-    }
-    strcat(line, "\n");
-    bool ok = lt_file_replace(path, line, strlen(line), err);
-    free(line);
-    return ok;
-}
-
 static bool write_index(const creation *job, lt_error *err)
 {
-    char name[64];
+    char name[LT_SHARD_NAME];
     if (job->shards == 1)
         return true;
     json_t *root = json_object(), *map = json_object();
@@ -349,10 +239,10 @@ static bool write_index(const creation *job, lt_error *err)
         json_pack("{s:I, s:I}", "total_parameters", (json_int_t)job->parameters, "total_size", (json_int_t)job->bytes));
     json_object_set_new(root, "weight_map", map);
     for (int64_t i = 0; i < job->count; i++) {
-        shard_name(job, job->shard[i], name);
+        lt_new_folder_shard_name(job->shard[i], job->shards, name);
         json_object_set_new(map, job->tensors[i].name, json_string(name));
     }
-    bool ok = write_json(job, "model.safetensors.index.json", root, true, err);
+    bool ok = lt_new_folder_write_json(&job->folder, "model.safetensors.index.json", root, true, err);
     json_decref(root);
     return ok;
 }
@@ -364,31 +254,7 @@ static bool write_config(const creation *job, lt_error *err)
     if (newer)
         json_object_del(job->root, "torch_dtype");
     json_object_set_new(job->root, newer ? "dtype" : "torch_dtype", json_string(name));
-    return write_json(job, "config.json", job->root, false, err);
-}
-
-static bool copy_file(const char *from, const char *to, lt_error *err)
-{
-    char *data;
-    size_t n;
-    if (!lt_file_read(from, TOKENIZER_LIMIT_BYTES, &data, &n, err))
-        return false;
-    bool ok = lt_file_replace(to, data, n, err);
-    free(data);
-    return ok;
-}
-
-static bool copy_companions(const creation *job, lt_error *err)
-{
-    char from[4096], to[4096];
-    for (int i = 0; i < COMPANIONS; i++) {
-        if (!lt_file_join(from, sizeof from, job->source_folder, companions[i], err) ||
-            !lt_file_join(to, sizeof to, job->folder, companions[i], err))
-            return false;
-        if (lt_file_exists(from) && !copy_file(from, to, err))
-            return false;
-    }
-    return true;
+    return lt_new_folder_write_json(&job->folder, "config.json", job->root, false, err);
 }
 
 bool lt_init_create(const lt_init_options *options, lt_init_result *result, lt_error *err)
@@ -396,11 +262,11 @@ bool lt_init_create(const lt_init_options *options, lt_init_result *result, lt_e
     creation job = {.options = options};
     assert(options->dtype == LT_DTYPE_F32 || options->dtype == LT_DTYPE_BF16 || options->dtype == LT_DTYPE_F16 ||
            options->dtype == LT_DTYPE_COUNT);
-    bool ok = read_source(&job, err) && plan_shards(&job, err) && prepare_folder(&job, err) &&
-              write_config(&job, err) && copy_companions(&job, err) && write_weights(&job, err) &&
-              write_index(&job, err) && publish_folder(&job, err);
-    if (!ok && *job.folder)
-        remove_folder(job.folder);
+    bool ok = read_source(&job, err) && plan_shards(&job, err) && lt_new_folder_begin(&job.folder, options->output, job.bytes, err) &&
+              write_config(&job, err) && lt_new_folder_copy_companions(&job.folder, job.source_folder, err) && write_weights(&job, err) &&
+              write_index(&job, err) && lt_new_folder_publish(&job.folder, err);
+    if (!ok)
+        lt_new_folder_abandon(&job.folder);
     if (ok)
         *result = (lt_init_result){job.parameters, job.bytes, job.shards, job.dtype};
     lt_init_normal_free(&job.normal);

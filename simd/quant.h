@@ -10,7 +10,7 @@
  *
  *     code_values[codes[i]] · code_scales[i >> nested_shift] + offset
  *
- * as bitsandbytes stores it (functional.py: quantize_4bit with compress_statistics). */
+ * as bitsandbytes stores it (functional.py: quantize_4bit with compress_statistics), product and sum rounded to nested_dtype. */
 #ifndef LT_SIMD_QUANT_H
 #define LT_SIMD_QUANT_H
 
@@ -22,13 +22,15 @@
 
 /* Borrowed by the matrices of a tensor. */
 typedef struct lt_quant_scales {
-    int block_shift;     /* NF4: log2 of the elements of a block */
-    const void *absmax;  /* f32, any alignment; NULL with double quantisation */
-    float factor;        /* of absmax */
-    const uint8_t *codes; /* double quantisation: one byte per block */
-    int nested_shift;     /* log2 of the blocks that share a scale of scales */
+    int block_shift;       /* NF4: log2 of the elements of a block */
+    const void *absmax;    /* any alignment; NULL with double quantisation */
+    lt_dtype absmax_dtype; /* F32, BF16 or F16 */
+    float factor;          /* of absmax */
+    const uint8_t *codes;  /* double quantisation: one byte per block */
+    int nested_shift;      /* log2 of the blocks that share a scale of scales */
     const float *code_values, *code_scales; /* (256), and one per 1 << nested_shift blocks */
     float offset;
+    lt_dtype nested_dtype; /* F32, BF16 or F16 */
     float values[16]; /* NF4: what a code stands for */
 } lt_quant_scales;
 
@@ -42,15 +44,27 @@ typedef struct lt_matrix {
     int64_t first_row;             /* NF4, I8: the row of the tensor that row 0 is */
 } lt_matrix;
 
+static inline float lt_quant_round(lt_dtype dtype, float value)
+{
+    return dtype == LT_DTYPE_F32    ? value
+           : dtype == LT_DTYPE_BF16 ? lt_bf16_to_f32(lt_f32_to_bf16(value))
+                                    : lt_f16_to_f32(lt_f32_to_f16(value));
+}
+
 static inline float lt_quant_scale(const lt_quant_scales *scales, int64_t index)
 {
     float value;
-    if (!scales->codes) {
+    uint16_t half;
+    if (!scales->codes && scales->absmax_dtype == LT_DTYPE_F32) {
         memcpy(&value, (const char *)scales->absmax + index * (int64_t)sizeof value, sizeof value);
         return value * scales->factor;
     }
+    if (!scales->codes) {
+        memcpy(&half, (const char *)scales->absmax + index * (int64_t)sizeof half, sizeof half);
+        return (scales->absmax_dtype == LT_DTYPE_BF16 ? lt_bf16_to_f32(half) : lt_f16_to_f32(half)) * scales->factor;
+    }
     value = scales->code_values[scales->codes[index]] * scales->code_scales[index >> scales->nested_shift];
-    return value + scales->offset;
+    return lt_quant_round(scales->nested_dtype, lt_quant_round(scales->nested_dtype, value) + scales->offset);
 }
 
 /* Types that are decoded on their way into a product. */

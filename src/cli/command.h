@@ -20,6 +20,7 @@
     X(CHAT, chat)                                                                                                      \
     X(EVAL, eval)                                                                                                      \
     X(INIT, init)                                                                                                      \
+    X(QUANTIZE, quantize)                                                                                              \
     X(LINT, lint)                                                                                                      \
     X(TOKENIZE, tokenize)                                                                                              \
     X(TEMPLATE, template)                                                                                              \

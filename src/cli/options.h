@@ -112,6 +112,7 @@ typedef struct lt_options {
     char *save_logits; /* eval */
     char *model_config; /* init */
     int dtype;
+    int quant_type; /* quantize: nf4 or int8 */
     char *resume; /* "" for --resume without a folder */
     lathe_train_options train;
     lt_rl_options rl;

@@ -42,6 +42,8 @@ static const lt_option table[] = {
      .help = "model folder as Hugging Face lays it out"},
     {"model", TEXT(model, "DIR"), GROUP, FOR(LT_ON(TOKENIZE) | LT_ON(TEMPLATE)), NEEDED(LT_ON(TOKENIZE)),
      .help = "model folder as Hugging Face lays it out"},
+    {"model", TEXT(model, "DIR"), GROUP, THIS_CALL, FOR(LT_ON(QUANTIZE)), NEEDED(LT_ON(QUANTIZE)),
+     .help = "model folder with plain weights (F32, BF16, F16)"},
     {"model", TEXT(model, "PATH"), GROUP, THIS_CALL, FOR(LT_ON(INSPECT)), NEEDED(LT_ON(INSPECT)),
      .help = "folder of a model, an adapter or a run, or a .safetensors file"},
     {"data", FILES(train.data, "FILE"), GROUP, FOR(ROWS), NEEDED(ROWS),
@@ -114,7 +116,10 @@ static const lt_option table[] = {
 #define GROUP .group = LT_GROUP_OUTPUT
     {"output", TEXT(train.output, "DIR"), GROUP, ALSO("output-dir"), FOR(TRAINING), NEEDED(TRAINING),
      .help = "folder of the run: adapter, recipe, metrics, checkpoints"},
-    {"output", TEXT(train.output, "DIR"), GROUP, FOR(LT_ON(INIT)), NEEDED(LT_ON(INIT)), .help = "folder to make"},
+    {"output", TEXT(train.output, "DIR"), GROUP, FOR(LT_ON(INIT) | LT_ON(QUANTIZE)), NEEDED(LT_ON(INIT) | LT_ON(QUANTIZE)),
+     .help = "folder to make"},
+    {"type", CHOICE(quant_type, "nf4|int8"), GROUP, FOR(LT_ON(QUANTIZE)),
+     .help = "of the linear layers: nf4 (4.1 bits a weight) or int8 (8 bits)"},
     {"dtype", CHOICE(dtype, "auto|fp32|bf16|fp16"), GROUP, FOR(LT_ON(INIT)),
      .help = "type of the weights; auto: what the configuration says"},
     {"seed", INT(train.seed, 0, MANY), INITIALLY("42"), GROUP, FOR(LT_ON(INIT)), .help = "of the random weights"},
@@ -297,12 +302,12 @@ static const lt_option table[] = {
 #undef GROUP
 
 #define GROUP .group = LT_GROUP_GENERAL
-    {"config", TEXT(config, "FILE"), GROUP, THIS_CALL, FOR(ALL & ~LT_ON(INIT) & ~LT_ON(PLAN)),
+    {"config", TEXT(config, "FILE"), GROUP, THIS_CALL, FOR(ALL & ~LT_ON(INIT) & ~LT_ON(QUANTIZE) & ~LT_ON(PLAN)),
      .help = "recipe: a YAML file of these options, with underscores; flags win over it"},
     {"per-example", BOOL(per_example), GROUP, THIS_CALL, FOR(LT_ON(EVAL)), .help = "the loss of every row, too"},
     {"save-logits", TEXT(save_logits, "FILE"), GROUP, THIS_CALL, FOR(LT_ON(EVAL)),
      .help = "safetensors file for the logits of the first row"},
-    {"json", BOOL(json), GROUP, THIS_CALL, FOR(LT_ON(GENERATE) | LT_ON(EVAL) | TRAINING | LT_ON(INIT) | LT_ON(LINT) | LT_ON(TOKENIZE) | LT_ON(INSPECT) | LT_ON(DOCTOR)),
+    {"json", BOOL(json), GROUP, THIS_CALL, FOR(LT_ON(GENERATE) | LT_ON(EVAL) | TRAINING | LT_ON(INIT) | LT_ON(QUANTIZE) | LT_ON(LINT) | LT_ON(TOKENIZE) | LT_ON(INSPECT) | LT_ON(DOCTOR)),
      .help = "the result as one JSON object on standard output"},
     {"help", BOOL(help), GROUP, THIS_CALL, FOR(ALL), .help = "this page"},
 #undef GROUP

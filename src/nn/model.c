@@ -1,6 +1,7 @@
 #include "nn/model.h"
 
 #include "nn/config_tensors.h"
+#include "nn/weights_quant.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -455,6 +456,9 @@ bool lt_model_trained_load(lt_model *m, lt_param_list *params, lt_error *err)
             continue;
         }
         const lt_tensor_info *stored = lt_weights_info(m->weights, t->source);
+        if (lt_weights_quant_is(lt_weights_set(m->weights), stored))
+            return lt_error_set(err, LT_ERR_UNSUPPORTED, "%s: tensor '%s' is quantised and cannot be trained; train an adapter on it",
+                                m->path, stored->name);
         if (!lt_safetensors_read_f32(lt_weights_set(m->weights), stored, params->items[t->param].value, err))
             return false;
     }
@@ -482,6 +486,21 @@ void lt_model_set_virtual(lt_model *m, lt_virtual *virtual)
 {
     m->virtual = virtual;
     m->embed.virtual = virtual && virtual->kind == LT_VIRTUAL_INPUTS ? virtual : NULL;
+}
+
+static void find_quantised(lt_linear *linear, int64_t block, lt_linear_slot slot, void *context)
+{
+    const lt_linear **found = context;
+    (void)block, (void)slot;
+    if (!*found && lt_quant_is(linear->weight.matrix.dtype))
+        *found = linear;
+}
+
+const lt_linear *lt_model_quantised(lt_model *m)
+{
+    const lt_linear *found = NULL;
+    lt_model_each_linear(m, find_quantised, &found);
+    return found;
 }
 
 int64_t lt_model_parameter_count(const lt_model *m)

@@ -90,6 +90,9 @@ int64_t lt_model_lowest_trained(lt_model *model);
 /* Puts virtual tokens before every sequence from now on, or none (NULL). Borrowed. */
 void lt_model_set_virtual(lt_model *model, lt_virtual *virtual);
 
+/* The first linear layer whose matrix is stored quantised, or NULL: such a base takes adapters, no training of its own. */
+const lt_linear *lt_model_quantised(lt_model *model);
+
 /* Elements of all tensors, tied matrices once, as transformers counts. */
 int64_t lt_model_parameter_count(const lt_model *model);
 

@@ -89,15 +89,20 @@ static bool read_numbers(const opening *o, const lt_tensor_info *info, float *ou
 /* The values of all blocks stay in the file; they are read once to see that each is a number. */
 static bool scan_blocks(const opening *o, const lt_tensor_info *info)
 {
-    float *piece = malloc(SCAN_BYTES);
+    const int64_t size = lt_dtype_bytes(info->dtype, 1);
+    char *piece = malloc(SCAN_BYTES);
+    lt_quant_scales scales = {.absmax = piece, .absmax_dtype = info->dtype, .factor = 1};
     if (!piece)
         return lt_error_set(o->err, LT_ERR_MEMORY, "%s: out of memory", path_of(o, info));
     bool ok = true;
     for (int64_t at = 0, bytes; ok && at < info->bytes; at += bytes) {
         bytes = info->bytes - at < SCAN_BYTES ? info->bytes - at : SCAN_BYTES;
         ok = lt_file_pread(lt_safetensors_shard_fd(o->set, info->shard), path_of(o, info), piece, (size_t)bytes, info->offset + at,
-                           o->err) &&
-             check_finite(o, info, piece, at / 4, bytes / 4);
+                           o->err);
+        for (int64_t i = 0; ok && i < bytes / size; i++) {
+            float value = lt_quant_scale(&scales, i);
+            ok = check_finite(o, info, &value, at / size + i, 1);
+        }
     }
     free(piece);
     return ok;
@@ -120,6 +125,17 @@ static bool read_shift(const lt_json *state, const char *key, int *shift, lt_err
         return lt_json_error(state, err, LT_ERR_FORMAT, "field '%s': expected a power of two, found %" PRId64, key, size);
     *shift = __builtin_ctzll((unsigned long long)size);
     return true;
+}
+
+/* The type in which bitsandbytes adds up a scale of double quantisation. */
+static bool read_nested_dtype(const lt_json *state, lt_dtype *dtype, lt_error *err)
+{
+    const char *name = "float32";
+    if (!lt_json_get_string(state, "nested_dtype", &name, err))
+        return false;
+    *dtype = !strcmp(name, "bfloat16") ? LT_DTYPE_BF16 : !strcmp(name, "float16") ? LT_DTYPE_F16 : LT_DTYPE_F32;
+    return *dtype != LT_DTYPE_F32 || !strcmp(name, "float32") ||
+           lt_json_error(state, err, LT_ERR_UNSUPPORTED, "field 'nested_dtype': expected float32, bfloat16 or float16, found '%.40s'", name);
 }
 
 static bool check_matrix_shape(const opening *o, const lt_json *state)
@@ -162,7 +178,7 @@ static bool read_state(const opening *o, const lt_tensor_info *info, bool *neste
     *nested = lt_json_has(&state, "nested_blocksize");
     bool ok = read_shift(&state, "blocksize", &scales->block_shift, o->err) && check_matrix_shape(o, &state) &&
               (!*nested || read_shift(&state, "nested_blocksize", &scales->nested_shift, o->err)) &&
-              lt_json_get_real(&state, "nested_offset", &offset, o->err);
+              read_nested_dtype(&state, &scales->nested_dtype, o->err) && lt_json_get_real(&state, "nested_offset", &offset, o->err);
     scales->offset = (float)offset;
     if (ok && !isfinite(scales->offset))
         ok = lt_json_error(&state, o->err, LT_ERR_NUMERIC, "field 'nested_offset': %g is no single-precision number", offset);
@@ -198,11 +214,12 @@ static bool open_four_bits(opening *o)
     const lt_tensor_info *map = need(o, false, ".quant_map", 16), *absmax = map ? need(o, false, ".absmax", blocks) : NULL;
     if (!absmax || !read_numbers(o, map, scales->values))
         return false;
-    lt_dtype wanted = nested ? LT_DTYPE_U8 : LT_DTYPE_F32;
-    if (absmax->dtype != wanted)
-        return lt_error_set(o->err, LT_ERR_FORMAT, "%s: tensor '%s': expected %s %s double quantisation, found %s", path_of(o, absmax),
-                            absmax->name, lt_dtype_get(wanted)->name, nested ? "with" : "without", lt_dtype_get(absmax->dtype)->name);
+    bool number = absmax->dtype == LT_DTYPE_F32 || absmax->dtype == LT_DTYPE_BF16 || absmax->dtype == LT_DTYPE_F16;
+    if (nested ? absmax->dtype != LT_DTYPE_U8 : !number)
+        return lt_error_set(o->err, LT_ERR_FORMAT, "%s: tensor '%s': expected %s double quantisation, found %s", path_of(o, absmax),
+                            absmax->name, nested ? "U8 with" : "F32, BF16 or F16 without", lt_dtype_get(absmax->dtype)->name);
     o->quant->blocks = absmax;
+    scales->absmax_dtype = absmax->dtype;
     scales->factor = 1;
     return nested ? open_nested(o, blocks) : scan_blocks(o, absmax);
 }

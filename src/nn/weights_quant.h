@@ -4,7 +4,7 @@
  *     X.weight  U8, two codes a byte, (n, 1)
  *     X.weight.quant_state.bitsandbytes__nf4   U8, JSON: quant_type, blocksize, shape, and with double quantisation
  *                                              nested_blocksize, nested_offset
- *     X.weight.quant_map  16 numbers           X.weight.absmax  F32 per block, or U8 with double quantisation and then
+ *     X.weight.quant_map  16 numbers           X.weight.absmax  a number per block, or U8 with double quantisation and
  *     X.weight.nested_quant_map  256 numbers   X.weight.nested_absmax  F32 per nested block
  *
  *   int8, a scale per row

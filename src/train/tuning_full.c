@@ -18,6 +18,12 @@ static bool full_attach(lt_tuning *tuning, lt_param_list *params, lt_error *err)
                             tuning->model->config.model_type);
     if (tuning->options->loraplus_lr_ratio > 0)
         return lt_error_set(err, LT_ERR_USAGE, "loraplus_lr_ratio: full training has no matrices A and B");
+    const lt_linear *quantised = lt_model_quantised(tuning->model);
+    if (quantised)
+        return lt_error_set(err, LT_ERR_UNSUPPORTED,
+                            "%s: full training needs plain weights, but '%s' is stored as %s; train an adapter (--method lora), or start "
+                            "from the model that was quantised",
+                            tuning->model->path, quantised->module, lt_dtype_get(quantised->weight.matrix.dtype)->name);
     lt_model_train_tensors(tuning->model, params, "", NULL, NULL);
     tuning->files = full_files;
     return true;
