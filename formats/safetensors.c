@@ -421,11 +421,6 @@ bool lt_safetensors_read(const lt_safetensors *set, const lt_tensor_info *tensor
 static void widen(lt_dtype dtype, const void *in, float *out, int64_t n)
 {
     const double *wide = in;
-    if (lt_dtype_is_block(dtype)) {
-        lt_matrix row = {.data = in, .dtype = dtype, .rows = 1, .cols = n, .row_stride = n};
-        lt_kernels_get()->decode_f32(&row, 0, 0, n, out);
-        return;
-    }
     switch (dtype) {
     case LT_DTYPE_F32: memcpy(out, in, (size_t)n * sizeof *out); break;
     case LT_DTYPE_BF16: lt_kernels_get()->bf16_to_f32(in, out, n); break;

@@ -200,6 +200,7 @@ static bool open_source(job *j, lt_error *err)
     if (!j->matrix)
         return lt_error_set(err, LT_ERR_MEMORY, "%s: out of memory", j->options->model);
     lt_model_each_linear(j->model, mark, j);
+    lt_model_each_expert(j->model, mark, j);
     if (!lt_file_join(path, sizeof path, j->options->model, "config.json", err) ||
         !lt_file_read(path, LT_JSON_CONFIG_LIMIT_BYTES, &text, &n, err))
         return false;

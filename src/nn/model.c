@@ -500,6 +500,7 @@ const lt_linear *lt_model_quantised(lt_model *m)
 {
     const lt_linear *found = NULL;
     lt_model_each_linear(m, find_quantised, &found);
+    lt_model_each_expert(m, find_quantised, &found);
     return found;
 }
 
