@@ -315,10 +315,20 @@ bool lt_engine_head(lt_engine *e, const float *weight, float *logp, float *entro
             lt_head_transform_backward(m, &e->ws, e->head_xn, n, &e->transform, e->head_dx, e->run.norm_scratch);
             final_norm_backward(e, e->head_x, e->transform.out, e->rows + i, n);
         } else if (need) {
+            if (e->target_gradient)
+                lt_kernels_get()->axpy(e->head_dx, 1.0f, e->target_gradient + i * c->C, n * c->C);
             final_norm_backward(e, e->head_x, e->head_dx, e->rows + i, n);
         }
     }
+    if (weight)
+        e->target_gradient = NULL;
     return lt_weights_check(m->weights, err);
+}
+
+void lt_engine_add_target_gradients(lt_engine *e, const float *gradient)
+{
+    assert(!lt_head_transform_has(e->model));
+    e->target_gradient = gradient;
 }
 
 int64_t lt_engine_width(const lt_engine *e) { return e->model->config.C; }

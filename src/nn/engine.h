@@ -91,6 +91,10 @@ void lt_engine_hidden(lt_engine *engine, int64_t row, float *out);
 /* Gives d loss / d that; at most once a row, instead of lt_engine_head with weights, before lt_engine_backward. */
 void lt_engine_add_hidden_gradient(lt_engine *engine, int64_t row, const float *gradient);
 
+/* Gives d loss / d the hidden states of the rows that predict the targets, (targets, C) f32, of a second head beside the LM's: the
+ * next lt_engine_head with weights adds it to its own. Not for models with a transform before the head. */
+void lt_engine_add_target_gradients(lt_engine *engine, const float *gradient);
+
 /* Dropout's place in the run; on for training shapes only. Call before lt_engine_forward. */
 void lt_engine_set_step(lt_engine *engine, uint64_t seed, uint64_t step);
 /* Dropout off (or on again, as lt_engine_set_step leaves it): a training engine also evaluates in the middle of a run, with

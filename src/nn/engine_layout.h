@@ -29,6 +29,7 @@ struct lt_engine {
     lt_head_transform_rows transform;  /* (head_chunk, C) each, when the model has one */
     float *logits;                     /* (head_chunk, V) */
     const lt_batch *batch;             /* of the step in hand */
+    const float *target_gradient;      /* (targets, C) that joins the head's, or NULL */
 };
 
 /* Lays out engine->arena (measuring or real) for engine->model and engine->shape; fills the pointers and bytes. */

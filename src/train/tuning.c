@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "adapt/adapter.h"
 #include "train/tuning_method.h"
 
 static const lt_tuning_method *const methods[] = {
@@ -65,6 +66,13 @@ double lt_tuning_dropout(const lt_tuning *tuning)
     if (!tuning->peft)
         return 0;
     return tuning->peft->type == LT_PEFT_LORA ? tuning->peft->lora.dropout : tuning->peft->prompt.encoder_dropout;
+}
+
+bool lt_tuning_enable(lt_tuning *tuning, bool enabled)
+{
+    if (tuning->adapter)
+        lt_adapter_enable(tuning->adapter, enabled);
+    return tuning->adapter != NULL;
 }
 
 void lt_tuning_close(lt_tuning *tuning)

@@ -32,6 +32,9 @@ const char *lt_tuning_name(const lt_tuning *tuning); /* as --method calls it: "l
 /* Probability with which the method drops elements while it trains: resuming with another one changes the numbers. */
 double lt_tuning_dropout(const lt_tuning *tuning);
 
+/* The model without its adapter (or with it again): the reference of policy gradients. False: there is none to take off. */
+bool lt_tuning_enable(lt_tuning *tuning, bool enabled);
+
 void lt_tuning_close(lt_tuning *tuning); /* NULL is fine */
 
 #endif
