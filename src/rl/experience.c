@@ -8,8 +8,8 @@ static void *room(int64_t count, size_t size) { return calloc((size_t)(count > 0
 
 bool lt_experience_init(lt_experience *e, int64_t answers, int64_t ids, int64_t tokens, lt_error *err)
 {
-    *e = (lt_experience){.answers = room(answers, sizeof *e->answers), .ids = room(ids, sizeof *e->ids), .entropy = room(tokens, sizeof(float))};
-    bool ok = e->answers && e->ids && e->entropy;
+    *e = (lt_experience){.answers = room(answers, sizeof *e->answers), .ids = room(ids, sizeof *e->ids)};
+    bool ok = e->answers && e->ids;
     for (int i = 0; i < LT_TARGET_ARRAYS; i++)
         ok = (e->per_target[i] = room(tokens, sizeof(float))) && ok;
     if (!ok)
@@ -23,7 +23,6 @@ void lt_experience_free(lt_experience *e)
         free(e->per_target[i]);
     free(e->answers);
     free(e->ids);
-    free(e->entropy);
     *e = (lt_experience){0};
 }
 
@@ -106,6 +105,7 @@ bool lt_experience_next(const lt_experience *e, lt_experience_pass *p, const boo
         const lt_experience_answer *a = &e->answers[*next];
         if (wanted ? !wanted[*next] : a->masked)
             continue;
+        assert(rows_of(a) <= p->capacity);
         if (p->batch.T + rows_of(a) > p->capacity || p->batch.sequences == p->answers)
             break;
         append(e, p, *next);

@@ -23,7 +23,6 @@ typedef struct lt_experience {
     int64_t count, tokens, all_ids; /* answers; their tokens; ids */
     int32_t *ids;
     float *per_target[LT_TARGET_ARRAYS]; /* (tokens) */
-    float *entropy;                      /* (tokens) of the policy that sampled */
     int64_t counted_tokens;              /* of answers that are not masked */
 } lt_experience;
 
