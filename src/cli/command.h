@@ -14,6 +14,7 @@
     X(DPO, dpo)                                                                                                        \
     X(REWARD, reward)                                                                                                  \
     X(CLASSIFY, classify)                                                                                              \
+    X(RL, rl)                                                                                                          \
     X(SAMPLE, sample)                                                                                                  \
     X(PLAN, plan)                                                                                                      \
     X(GENERATE, generate)                                                                                              \

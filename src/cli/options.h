@@ -87,6 +87,13 @@ typedef struct lt_rl_options {
     bool conversation, best_of, keep_truncated;
     double threshold, reward_timeout;
     int64_t num_generations, max_prompts, max_prompt_length, decode_batch;
+    /* rl */
+    int algorithm, scale_rewards;
+    char *loss_type;
+    double beta, epsilon, epsilon_high, mirror_coef, missing_eos_penalty;
+    double gamma, lam, vf_coef, cliprange_value, kl_target, kl_horizon;
+    int64_t num_iterations, dynamic_sampling;
+    bool normalize_advantages, mask_truncated, whiten_rewards;
 } lt_rl_options;
 
 typedef enum lt_option_origin { LT_ORIGIN_DEFAULT, LT_ORIGIN_RECIPE, LT_ORIGIN_GIVEN } lt_option_origin;

@@ -28,11 +28,12 @@
 #define LANGUAGE (LT_ON(SFT) | LT_ON(PRETRAIN))
 #define COMPARING (LT_ON(DPO) | LT_ON(REWARD))
 #define HEADED (LT_ON(REWARD) | LT_ON(CLASSIFY)) /* commands that train a score head */
-#define TRAINING (LANGUAGE | COMPARING | LT_ON(CLASSIFY))
+#define FITTING (LANGUAGE | COMPARING | LT_ON(CLASSIFY)) /* training on rows */
+#define TRAINING (FITTING | LT_ON(RL))
 #define USING (LT_ON(GENERATE) | LT_ON(CHAT) | LT_ON(EVAL)) /* commands that use a model without training it */
 #define SAMPLING (LT_ON(GENERATE) | LT_ON(CHAT))
-#define SCORING LT_ON(SAMPLE) /* commands that sample answers and score them */
-#define ROWS (TRAINING | LT_ON(LINT))            /* commands that read rows */
+#define SCORING (LT_ON(SAMPLE) | LT_ON(RL)) /* commands that sample answers and score them */
+#define ROWS (FITTING | LT_ON(LINT))             /* commands that read rows */
 #define THIS_CALL FLAGS(LT_OPTION_NOT_IN_RECIPE) /* about this call, not about what is done */
 
 /* clang-format off */
@@ -70,7 +71,7 @@ static const lt_option table[] = {
      .help = "key that the examples have instead of prompt"},
     {"completion-field", TEXT(train.fields.completion, "KEY"), GROUP, FOR(LT_ON(GENERATE)),
      .help = "key that the examples have instead of completion"},
-    {"eval-data", FILES(train.eval_data, "FILE"), GROUP, FOR(TRAINING), .help = "rows to evaluate on"},
+    {"eval-data", FILES(train.eval_data, "FILE"), GROUP, FOR(FITTING), .help = "rows to evaluate on"},
     {"data-weights", NAMES(train.data_weights, "X"), GROUP, FOR(LANGUAGE), SHOWN("by size"),
      .help = "shares of the --data files in an epoch, one number each: small sets are seen more often"},
     {"replay-data", FILES(train.replay_data, "FILE"), GROUP, FOR(LANGUAGE),
@@ -130,9 +131,9 @@ static const lt_option table[] = {
      .help = "continue the run in DIR (or in --output) from its last checkpoint, or from the checkpoint DIR"},
     {"logging-steps", INT(train.logging_steps, 1, MANY), GROUP, FOR(TRAINING),
      .help = "steps from one row of metrics.jsonl to the next"},
-    {"eval-strategy", CHOICE(train.eval_strategy, "auto|no|steps|epoch"), GROUP, FOR(TRAINING),
+    {"eval-strategy", CHOICE(train.eval_strategy, "auto|no|steps|epoch"), GROUP, FOR(FITTING),
      .help = "when to evaluate, besides at the end; auto: after each epoch, or every --eval-steps"},
-    {"eval-steps", INT(train.eval_steps, 0, MANY), SHOWN("as logging"), GROUP, FOR(TRAINING),
+    {"eval-steps", INT(train.eval_steps, 0, MANY), SHOWN("as logging"), GROUP, FOR(FITTING),
      .help = "steps from one evaluation to the next"},
     {"save-strategy", CHOICE(train.save_strategy, "auto|no|steps|epoch"), GROUP, FOR(TRAINING),
      .help = "when to write a checkpoint; auto: every --save-steps"},
@@ -230,12 +231,12 @@ static const lt_option table[] = {
      .help = "rows of a batch are filled up to --max-length with several rows of data"},
     {"shuffle", BOOL(train.shuffle), GROUP, FOR(TRAINING), .help = "another order of rows in every epoch; otherwise that of the files"},
     {"seed", INT(train.seed, 0, MANY), GROUP, FOR(TRAINING), .help = "of the adapter, the order of rows and dropout"},
-    {"frozen-cache", CHOICE(train.frozen_cache, "auto|no|int8|bf16|fp32"), GROUP, FOR(TRAINING),
+    {"frozen-cache", CHOICE(train.frozen_cache, "auto|no|int8|bf16|fp32"), GROUP, FOR(FITTING),
      .help = "keep the output of the blocks below the lowest trained one on disk, so that later epochs start there; auto: where there are any"},
-    {"cache-dir", TEXT(train.cache_dir, "DIR"), SHOWN("the run folder"), GROUP, FOR(TRAINING), .help = "where that cache lies"},
-    {"keep-cache", BOOL(train.keep_cache), GROUP, FOR(TRAINING),
+    {"cache-dir", TEXT(train.cache_dir, "DIR"), SHOWN("the run folder"), GROUP, FOR(FITTING), .help = "where that cache lies"},
+    {"keep-cache", BOOL(train.keep_cache), GROUP, FOR(FITTING),
      .help = "leave it there, for further runs on the same rows and model"},
-    {"dry-run", BOOL(dry_run), GROUP, THIS_CALL, FOR(TRAINING), .help = "plan only: memory, time and disk traffic"},
+    {"dry-run", BOOL(dry_run), GROUP, THIS_CALL, FOR(FITTING), .help = "plan only: memory, time and disk traffic"},
 #undef GROUP
 
 #define GROUP .group = LT_GROUP_OPTIMIZER
@@ -366,6 +367,31 @@ static const lt_option table[] = {
 #undef GROUP
 #define GROUP .group = LT_GROUP_GENERAL
     {"json", BOOL(json), GROUP, THIS_CALL, FOR(LT_ON(SAMPLE)), .help = "the result as one JSON object on standard output"},
+#undef GROUP
+/* Reinforcement learning. */
+#define GROUP .group = LT_GROUP_TRAINING
+    {"algorithm", CHOICE(rl.algorithm, "grpo|rloo|ppo"), INITIALLY("grpo"), GROUP, FOR(LT_ON(RL)), .help = "policy gradient"},
+    {"loss-type", TEXT(rl.loss_type, "NAME"), SHOWN("dapo; of rloo clip"), GROUP, FOR(LT_ON(RL)), .help = "of grpo: grpo, dapo, bnpo, dr_grpo; of rloo: clip, mirror"},
+    {"beta", NUMBER(rl.beta, 0, 1e3), SHOWN("0; of rloo and ppo 0.05"), GROUP, ALSO("kl-coef"), FOR(LT_ON(RL)), .help = "weight of the divergence from the model without its adapter"},
+    {"epsilon", NUMBER(rl.epsilon, 0, 1), INITIALLY("0.2"), GROUP, ALSO("cliprange"), FOR(LT_ON(RL)), .help = "ratios are clipped to 1 - epsilon"},
+    {"epsilon-high", NUMBER(rl.epsilon_high, 0, 1e3), SHOWN("as epsilon"), GROUP, FOR(LT_ON(RL)), .help = "and to 1 + epsilon-high"},
+    {"num-iterations", INT(rl.num_iterations, 1, 1000), SHOWN("1; of ppo 4"), GROUP, ALSO("num-ppo-epochs"), FOR(LT_ON(RL)), .help = "updates on the answers of one round"},
+    {"scale-rewards", CHOICE(rl.scale_rewards, "group|batch|none"), INITIALLY("group"), GROUP, FOR(LT_ON(RL)), .help = "grpo: what deviation advantages are divided by"},
+    {"normalize-advantages", BOOL(rl.normalize_advantages), GROUP, FOR(LT_ON(RL)), .help = "rloo: advantages of a round get mean 0 and deviation 1"},
+    {"mirror-coef", NUMBER(rl.mirror_coef, 0, 1e6), INITIALLY("1"), GROUP, FOR(LT_ON(RL)), .help = "rloo, mirror descent: weight of the divergence from the policy that sampled"},
+    {"mask-truncated-completions", BOOL(rl.mask_truncated), GROUP, FOR(LT_ON(RL)), .help = "answers that were cut train nothing"},
+    {"dynamic-sampling", INT(rl.dynamic_sampling, 0, 1000), INITIALLY("0"), GROUP, FOR(LT_ON(RL)), .help = "so many times, prompts whose answers all score the same are replaced by others"},
+    {"missing-eos-penalty", NUMBER(rl.missing_eos_penalty, 0, MANY), SHOWN("0"), GROUP, FOR(LT_ON(RL)), .help = "taken from the score of answers that were cut"},
+    {"gamma", NUMBER(rl.gamma, 0, 1), INITIALLY("1"), GROUP, FOR(LT_ON(RL)), .help = "ppo: discount"},
+    {"lam", NUMBER(rl.lam, 0, 1), INITIALLY("0.95"), GROUP, FOR(LT_ON(RL)), .help = "ppo: lambda of GAE"},
+    {"vf-coef", NUMBER(rl.vf_coef, 0, 1e3), INITIALLY("0.1"), GROUP, FOR(LT_ON(RL)), .help = "ppo: weight of the value loss"},
+    {"cliprange-value", NUMBER(rl.cliprange_value, 0, 1e3), INITIALLY("0.2"), GROUP, FOR(LT_ON(RL)), .help = "ppo: values may move so far in a round"},
+    {"whiten-rewards", BOOL(rl.whiten_rewards), GROUP, FOR(LT_ON(RL)), .help = "ppo: rewards of tokens get deviation 1"},
+    {"kl-target", NUMBER(rl.kl_target, 0, 1e6), SHOWN("beta is fixed"), GROUP, FOR(LT_ON(RL)), .help = "ppo: beta is adapted to reach this divergence of an answer"},
+    {"kl-horizon", NUMBER(rl.kl_horizon, 1, MANY), INITIALLY("10000"), GROUP, FOR(LT_ON(RL)), .help = "ppo: answers that this takes"},
+#undef GROUP
+#define GROUP .group = LT_GROUP_OPTIMIZER
+    {"learning-rate", NUMBER(train.learning_rate, 0, MANY), SHOWN("1e-5; 1e-6 with --method full"), GROUP, FOR(LT_ON(RL)), .help = "peak learning rate"},
 #undef GROUP
 };
 /* clang-format on */

@@ -78,6 +78,7 @@ static bool interrupted(lt_learn *run, const lt_learn_counters *before, const lt
 static bool do_round(lt_learn *run, lt_error *err)
 {
     const lt_train_options *o = &run->options;
+    int64_t epoch = run->at.epoch;
     if (!lt_learn_sample(run, err))
         return false;
     run->at.generation++;
@@ -90,7 +91,8 @@ static bool do_round(lt_learn *run, lt_error *err)
         lt_learn_show(run, "training", run->at.step, run->total_steps);
     }
     bool ends = run->at.step == run->total_steps;
-    bool save = o->save_strategy != LT_STRATEGY_NO && (ends || (o->save_strategy == LT_STRATEGY_STEPS && due(run, o->save_steps)));
+    bool save = ends || (o->save_strategy == LT_STRATEGY_STEPS ? due(run, o->save_steps) : run->at.epoch != epoch);
+    save &= o->save_strategy != LT_STRATEGY_NO;
     return !save || lt_learn_save(run, err);
 }
 

@@ -122,7 +122,7 @@ static bool same_run(const lt_learn *run, const char *folder, const json_t *then
     json_t *now;
     json_object_foreach(run->fingerprint, key, now)
     {
-        bool may_change = false;
+        bool may_change = !strcmp(key, "max_steps") && !lt_schedule_needs_total(&run->schedule);
         for (int i = 0; free_to_change[i]; i++)
             may_change |= !strcmp(key, free_to_change[i]);
         if (!may_change && !json_equal(json_object_get(then, key), now))
@@ -183,7 +183,8 @@ bool lt_learn_log(lt_learn *run, lt_error *err)
     lt_meter_flush(&run->meter, row);
     if (isnan(at->reward_first))
         at->reward_first = reward;
-    at->reward_last = reward;
+    if (!isnan(reward)) /* a later update on answers that were counted before */
+        at->reward_last = reward;
     bool ok = lt_run_folder_log(&run->folder, row, err);
     json_decref(row);
     return ok;
