@@ -16,7 +16,7 @@ static void values(lt_learn *run)
     lt_experience_pass *p = &run->pass;
     for (int64_t i = 0; i < p->batch.target_count; i++)
         lt_engine_hidden(run->engine, p->target_rows[i], p->hidden + i * run->value.C);
-    lt_score_head_forward(&run->value, p->hidden, p->batch.target_count, NULL, p->score);
+    lt_score_head_forward(&run->value, p->hidden, p->batch.target_count, p->score);
 }
 
 /* logp of all targets into `to`; with the policy's the values too. */
@@ -99,7 +99,7 @@ static bool run_pass(lt_learn *run, int64_t number, lt_objective_sums *sums, lt_
     if (!isfinite(sums->loss.sum))
         return true;
     if (run->value.N) {
-        lt_score_head_backward(&run->value, p->hidden, NULL, p->batch.target_count, p->dscore, p->gradient);
+        lt_score_head_backward(&run->value, p->hidden, p->batch.target_count, p->dscore, p->gradient);
         lt_engine_add_target_gradients(run->engine, p->gradient);
     }
     return lt_engine_head(run->engine, p->weight, p->logp, NULL, NULL, NULL, err) && lt_engine_backward(run->engine, err);
