@@ -29,11 +29,11 @@ lt_compute lt_api_compute(int compute);
 /* lathe_train with the recipe that is to stand in the run folder (may be NULL; borrowed). */
 bool lt_api_train(const lathe_train_options *options, json_t *recipe, lathe_train_result *result, lt_error *err);
 
-/* The trainer's options alone, without data and objective, for a command with a loop of its own; `options` and `peft` (filled
- * here, freed with lt_peft_config_free also after a failure) must outlive *to. */
+/* The trainer's options alone, without data and objective, for a command with a loop of its own; `options` and `adapter` (filled
+ * here, freed with lt_api_adapter_free also after a failure) must outlive *to. */
 struct lt_train_options;
-struct lt_peft_config;
-bool lt_api_train_options(const lathe_train_options *options, struct lt_peft_config *peft, struct lt_train_options *to, lt_error *err);
+struct lt_api_adapter;
+bool lt_api_train_options(const lathe_train_options *options, struct lt_api_adapter *adapter, struct lt_train_options *to, lt_error *err);
 
 /* The plan of that run; nothing is written. */
 bool lt_api_train_plan(const lathe_train_options *options, lt_plan *plan, lt_error *err);

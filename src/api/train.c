@@ -389,17 +389,16 @@ bool lt_api_train_plan(const lathe_train_options *options, lt_plan *plan, lt_err
     return ok;
 }
 
-bool lt_api_train_options(const lathe_train_options *options, lt_peft_config *peft, lt_train_options *to, lt_error *err)
+bool lt_api_train_options(const lathe_train_options *options, lt_api_adapter *adapter, lt_train_options *to, lt_error *err)
 {
     setup s = {.from = options};
     lt_train_defaults(&s.to);
-    lt_peft_config_init(&s.peft, LT_PEFT_LORA);
     set_plain(&s);
     bool ok = set_adapter(&s, err);
-    *peft = s.peft;
+    *adapter = s.adapter;
     *to = s.to;
     if (to->peft)
-        to->peft = peft;
+        to->peft = &adapter->peft;
     return ok;
 }
 

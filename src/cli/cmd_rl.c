@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/adapter.h"
 #include "api/api.h"
 #include "cli/cmd_train.h"
 #include "cli/console.h"
@@ -14,7 +15,6 @@
 #include "cli/terminal.h"
 #include "core/file.h"
 #include "formats/json.h"
-#include "formats/peft.h"
 #include "rl/learn.h"
 
 static const lt_command_example examples[] = {
@@ -157,7 +157,7 @@ static bool run(lt_options *options, lt_error *err)
 {
     lt_rl_request request = {0};
     lt_rl_result result;
-    lt_peft_config peft;
+    lt_api_adapter adapter;
     double *weights = NULL;
     lt_progress_view view = {.logging_steps = options->train.logging_steps};
     if (!resolve(options, err))
@@ -165,7 +165,7 @@ static bool run(lt_options *options, lt_error *err)
     options->train.progress = lt_progress_show;
     options->train.progress_context = &view;
     options->train.stop = lt_stop_watch("stopping after this round, with a checkpoint");
-    bool ok = lt_api_train_options(&options->train, &peft, &request.train, err) && make_request(options, &request, &weights, err);
+    bool ok = lt_api_train_options(&options->train, &adapter, &request.train, err) && make_request(options, &request, &weights, err);
     json_t *recipe = lt_options_recipe(options);
     request.train.recipe = recipe;
     ok = ok && lt_rl_run(&request, &result, err);
@@ -179,7 +179,7 @@ static bool run(lt_options *options, lt_error *err)
     else if (ok)
         print_result(options, &result);
     json_decref(recipe);
-    lt_peft_config_free(&peft);
+    lt_api_adapter_free(&adapter);
     free(weights);
     return ok;
 }
