@@ -47,6 +47,7 @@ typedef struct product {
     const char *packed_a;              /* all of A, or NULL: every task packs what it needs */
     char *thread_scratch;
     int64_t next_task; /* that no thread has taken yet */
+    const struct product *more; /* added to the same C, in the same tasks; or NULL */
 } product;
 
 static int64_t divide_up(int64_t a, int64_t b)
@@ -325,6 +326,13 @@ static void run_task(const product *p, int64_t task, int64_t next_task, char *sc
         pack_b(p, k, columns, scratch, own_a + own_a_bytes(p->kernel));
         multiply_block(p, k, panels, columns, scratch, own_a, &ahead);
     }
+    for (int64_t i = 0; p->more && i < k_blocks(p->more); i++) {
+        lt_gemm_ahead nothing = {0};
+        range k = k_block(p->more, i);
+        char *own_a = scratch + block_b_bytes(p->kernel);
+        pack_b(p->more, k, columns, scratch, own_a + own_a_bytes(p->kernel));
+        multiply_block(p->more, k, panels, columns, scratch, own_a, &nothing);
+    }
 }
 
 /* Threads take tasks in their order; each knows its next one when it begins one. */
@@ -456,19 +464,38 @@ static void scale_only(const lt_gemm_call *call)
         }
 }
 
+/* The second product as a call of its own. */
+static lt_gemm_call second_call(const lt_gemm_call *call)
+{
+    const lt_gemm_term *more = call->more;
+    return (lt_gemm_call){.M = call->M, .N = call->N, .K = more->K, .compute = call->compute, .a = more->a, .b = more->b,
+                          .transpose_b = more->transpose_b, .c = call->c, .c_stride = call->c_stride, .alpha = more->alpha,
+                          .beta = 1, .serial = call->serial, .scratch = call->scratch};
+}
+
 static void run(const lt_kernels *set, const lt_gemm_kernel *kernel, const lt_gemm_call *call)
 {
-    product p = make_product(set, kernel, call);
+    product p = make_product(set, kernel, call), second;
     bool serial = call->serial || (double)call->M * (double)call->N * (double)call->K < SERIAL_LIMIT;
     int threads = serial ? 1 : lt_threads_count();
-    if (run_few_rows(&p, threads))
+    lt_gemm_call more;
+    if (call->more)
+        more = second_call(call);
+    if (run_few_rows(&p, threads)) {
+        if (call->more)
+            run(set, kernel, &more);
         return;
+    }
     choose_grid(&p, threads);
     char *pack_into = NULL; /* all of A, when it is not packed and more than one block of columns will read it */
     p.thread_scratch = call->scratch;
     if (!p.packed_a && p.column_blocks > 1) {
         p.packed_a = pack_into = call->scratch;
         p.thread_scratch += packed_bytes(kernel, call->M, call->K);
+    }
+    if (call->more) {
+        second = make_product(set, kernel, &more);
+        p.more = &second;
     }
     if (threads > 1)
         run_parallel(&p, threads, pack_into);
@@ -492,16 +519,22 @@ static void run_ref(const lt_gemm_call *call)
 void lt_gemm_with(const lt_kernels *set, const lt_gemm_call *call)
 {
     assert(call->M >= 0 && call->N >= 0 && call->K >= 0 && call->b && call->c);
-    assert(!call->a != !call->packed_a);
+    assert(!call->a != !call->packed_a && (!call->more || call->more->K > 0));
     const lt_gemm_kernel *kernel = lt_sets_gemm(set, call->compute);
     if (call->M == 0 || call->N == 0)
         return;
+    if (call->K > 0 && kernel) {
+        run(set, kernel, call);
+        return;
+    }
     if (call->K == 0)
         scale_only(call);
-    else if (kernel)
-        run(set, kernel, call);
     else
         run_ref(call);
+    if (call->more) {
+        lt_gemm_call more = second_call(call);
+        lt_gemm_with(set, &more);
+    }
 }
 
 int64_t lt_gemm_packed_bytes_with(const lt_kernels *set, lt_compute compute, int64_t M, int64_t K)

@@ -28,6 +28,15 @@
 
 typedef enum lt_compute { LT_COMPUTE_F32, LT_COMPUTE_BF16 } lt_compute;
 
+/* A second product that is added to the first: C += alpha · A (M,K) · op(B). What a low-rank adapter does to a layer; a task adds it
+ * while its part of C is in cache. The bytes are those of a call of its own with beta = 1. */
+typedef struct lt_gemm_term {
+    int64_t K;
+    const lt_matrix *a, *b; /* (M,K); (K,N), or (N,K) with transpose_b */
+    bool transpose_b;
+    float alpha;
+} lt_gemm_term;
+
 typedef struct lt_gemm_call {
     int64_t M, N, K;
     lt_compute compute;
@@ -42,6 +51,7 @@ typedef struct lt_gemm_call {
     const float *bias; /* (N) f32 added to every row after alpha, or NULL */
     bool serial;       /* run in the calling thread alone: for use inside a parallel region */
     void *scratch;     /* lt_gemm_scratch_bytes(); serial calls: that of one thread */
+    const lt_gemm_term *more; /* or NULL */
 } lt_gemm_call;
 
 void lt_gemm(const lt_gemm_call *call);

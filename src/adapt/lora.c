@@ -88,6 +88,7 @@ static void attach_linear(lt_linear *linear, int64_t block, lt_linear_slot slot,
         l->failed = !lt_dora_init(&e->dora, linear, match.rank, (float)match.scale, l->err);
     } else {
         lt_lora_linear_init(&e->dora.lora, match.rank, (float)match.scale, (float)c->dropout);
+        lt_lora_linear_lend(&e->dora.lora);
     }
     linear->hook = &e->dora.lora.hook;
 }

@@ -79,6 +79,14 @@ void lt_lora_linear_forward(lt_linear_hook *hook, const lt_linear *linear, lt_wo
     lt_arena_release(ws->arena, mark);
 }
 
+static bool forward_low(lt_linear_hook *hook, const lt_linear *linear, lt_workspace *ws, const lt_linear_io *io, lt_low_rank *low)
+{
+    const lt_lora_linear *lora = (const lt_lora_linear *)hook;
+    float *dropped;
+    *low = (lt_low_rank){.R = lora->R, .left = down(lora, linear, ws, io, &dropped), .right = lora->b, .scale = lora->scale};
+    return true;
+}
+
 /* dx += du A, through the dropout. */
 static void input_gradient(const lt_lora_linear *lora, const lt_linear *linear, lt_workspace *ws, const lt_linear_io *io, const float *du)
 {
@@ -98,28 +106,54 @@ static void input_gradient(const lt_lora_linear *lora, const lt_linear *linear, 
     apply_dropout(lora, linear, ws, io->T, full, K, io->dx, io->dx_stride, true);
 }
 
-void lt_lora_linear_backward(lt_linear_hook *hook, const lt_linear *linear, lt_workspace *ws, const lt_linear_io *io)
+/* Sums both gradients; returns du (T,R), in the arena. */
+static const float *parameter_gradients(const lt_lora_linear *lora, const lt_linear *linear, lt_workspace *ws, const lt_linear_io *io)
 {
-    const lt_lora_linear *lora = (const lt_lora_linear *)hook;
-    int64_t mark = lt_arena_mark(ws->arena), N = linear->N, K = linear->K, R = lora->R, T = io->T;
+    int64_t N = linear->N, K = linear->K, R = lora->R, T = io->T;
     float *dropped, *u = down(lora, linear, ws, io, &dropped), *du = LT_ARENA_NEW(ws->arena, float, T * R);
-    lt_matrix dy = {io->y, LT_DTYPE_F32, T, N, io->y_stride}, um = lt_matrix_f32(u, T, R), b = lt_matrix_f32(lora->b, N, R);
+    lt_matrix dy = lt_matrix_f32(io->y, T, N), um = lt_matrix_f32(u, T, R), b = lt_matrix_f32(lora->b, N, R);
+    dy.row_stride = io->y_stride;
     lt_gemm(&(lt_gemm_call){.M = N, .N = R, .K = T, .compute = ws->compute, .a = &dy, .transpose_a = true, .b = &um, .c = lora->db,
                             .c_stride = R, .alpha = lora->scale, .beta = 1, .scratch = ws->gemm});
     lt_gemm(&(lt_gemm_call){.M = T, .N = R, .K = N, .compute = ws->compute, .packed_a = io->packed_dy, .b = &b, .c = du, .c_stride = R,
                             .alpha = lora->scale, .scratch = ws->gemm});
-    lt_matrix dum = lt_matrix_f32(du, T, R);
-    lt_matrix x = {dropped ? dropped : io->x, LT_DTYPE_F32, T, K, dropped ? K : io->x_stride};
+    lt_matrix dum = lt_matrix_f32(du, T, R), x = lt_matrix_f32(dropped ? dropped : io->x, T, K);
+    x.row_stride = dropped ? K : io->x_stride;
     lt_gemm(&(lt_gemm_call){.M = R, .N = K, .K = T, .compute = ws->compute, .a = &dum, .transpose_a = true, .b = &x, .c = lora->da,
                             .c_stride = K, .alpha = 1, .beta = 1, .scratch = ws->gemm});
+    return du;
+}
+
+void lt_lora_linear_backward(lt_linear_hook *hook, const lt_linear *linear, lt_workspace *ws, const lt_linear_io *io)
+{
+    const lt_lora_linear *lora = (const lt_lora_linear *)hook;
+    int64_t mark = lt_arena_mark(ws->arena);
+    const float *du = parameter_gradients(lora, linear, ws, io);
     if (io->dx)
         input_gradient(lora, linear, ws, io, du);
     lt_arena_release(ws->arena, mark);
 }
 
+/* With dropout what goes to dx must pass its mask first. */
+static bool backward_low(lt_linear_hook *hook, const lt_linear *linear, lt_workspace *ws, const lt_linear_io *io, lt_low_rank *low)
+{
+    const lt_lora_linear *lora = (const lt_lora_linear *)hook;
+    if (dropping(lora, ws))
+        return false;
+    *low = (lt_low_rank){.R = lora->R, .left = parameter_gradients(lora, linear, ws, io), .right = lora->a, .scale = 1};
+    return true;
+}
+
 void lt_lora_linear_init(lt_lora_linear *lora, int64_t R, float scale, float dropout)
 {
     assert(R > 0 && dropout >= 0 && dropout < 1);
-    *lora = (lt_lora_linear){.hook = {lt_lora_linear_forward, lt_lora_linear_backward,
-                                      lt_lora_linear_scratch_bytes, false, true}, .R = R, .scale = scale, .dropout = dropout};
+    *lora = (lt_lora_linear){.hook = {.forward = lt_lora_linear_forward, .backward = lt_lora_linear_backward,
+                                      .scratch_bytes = lt_lora_linear_scratch_bytes, .enabled = true},
+                             .R = R, .scale = scale, .dropout = dropout};
+}
+
+void lt_lora_linear_lend(lt_lora_linear *lora)
+{
+    lora->hook.forward_low = forward_low;
+    lora->hook.backward_low = backward_low;
 }

@@ -16,6 +16,9 @@ typedef struct lt_lora_linear {
 /* Fills the hook's functions; a and b are plugged in later. */
 void lt_lora_linear_init(lt_lora_linear *lora, int64_t R, float scale, float dropout);
 
+/* Plain LoRA, with nothing around it: the base product may add the adapter's share. */
+void lt_lora_linear_lend(lt_lora_linear *lora);
+
 /* The hook's functions, for methods that build on them (dora.c). */
 void lt_lora_linear_forward(lt_linear_hook *hook, const lt_linear *linear, lt_workspace *ws, const lt_linear_io *io);
 void lt_lora_linear_backward(lt_linear_hook *hook, const lt_linear *linear, lt_workspace *ws, const lt_linear_io *io);

@@ -73,11 +73,30 @@ static void add_bias(const lt_linear *linear, const lt_linear_io *io)
         k->axpy(io->y + t * io->y_stride, 1.0f, linear->bias, linear->N);
 }
 
-/* y (T,N) = x wᵀ + b, slab by slab: rows of w are columns of y. A transposed matrix has its slabs along the sum. */
-static void base_forward(const lt_linear *linear, lt_workspace *ws, const lt_linear_io *io)
+/* An adapter's share as the second term of a product: rows or columns of `right` from `first` on. */
+typedef struct low_term {
+    lt_matrix left, right;
+    lt_gemm_term term;
+} low_term;
+
+static const lt_gemm_term *low_part(low_term *part, const lt_low_rank *low, int64_t T, int64_t width, bool transpose, int64_t first,
+                                    int64_t count)
+{
+    if (!low)
+        return NULL;
+    part->left = lt_matrix_f32(low->left, T, low->R);
+    part->right = transpose ? lt_matrix_f32(low->right + first * low->R, count, low->R) : lt_matrix_f32(low->right + first, low->R, count);
+    part->right.row_stride = transpose ? low->R : width;
+    part->term = (lt_gemm_term){.K = low->R, .a = &part->left, .b = &part->right, .transpose_b = transpose, .alpha = low->scale};
+    return &part->term;
+}
+
+/* y (T,N) = x wᵀ + b (+ low), slab by slab: rows of w are columns of y. A transposed matrix has its slabs along the sum. */
+static void base_forward(const lt_linear *linear, lt_workspace *ws, const lt_linear_io *io, const lt_low_rank *low)
 {
     for (int s = 0; s < lt_weights_slabs(&linear->weight); s++) {
         int64_t row;
+        low_term part;
         lt_matrix w = lt_weights_use(&linear->weight, s, &row);
         lt_matrix x = {io->x + row, LT_DTYPE_F32, io->T, w.rows, io->x_stride};
         lt_gemm_call call = {.M = io->T, .compute = ws->compute, .b = &w, .c = io->y, .c_stride = io->y_stride, .alpha = 1,
@@ -88,6 +107,7 @@ static void base_forward(const lt_linear *linear, lt_workspace *ws, const lt_lin
             call.a = &x;
             call.beta = s ? 1 : 0;
             call.bias = s ? NULL : linear->bias;
+            call.more = low_part(&part, s ? NULL : low, io->T, linear->N, true, 0, linear->N);
         } else {
             call.N = w.rows;
             call.K = linear->K;
@@ -95,6 +115,7 @@ static void base_forward(const lt_linear *linear, lt_workspace *ws, const lt_lin
             call.transpose_b = true;
             call.c += row;
             call.bias = linear->bias && !linear->weight.paired_rows ? linear->bias + row : NULL;
+            call.more = low_part(&part, low, io->T, linear->N, true, row, w.rows);
         }
         lt_gemm(&call);
     }
@@ -104,34 +125,40 @@ static void base_forward(const lt_linear *linear, lt_workspace *ws, const lt_lin
     }
 }
 
-/* dx (T,K) = beta dx + dy w for w (K,N): dx = dy wᵀ, rows of w are columns of dx. */
-static void base_backward_transposed(const lt_linear *linear, lt_workspace *ws, const lt_linear_io *io, float beta)
+/* dx (T,K) = beta dx + dy w (+ low) for w (K,N): dx = dy wᵀ, rows of w are columns of dx. */
+static void base_backward_transposed(const lt_linear *linear, lt_workspace *ws, const lt_linear_io *io, float beta, const lt_low_rank *low)
 {
     for (int s = 0; s < lt_weights_slabs(&linear->weight); s++) {
         int64_t row;
+        low_term part;
         lt_matrix w = lt_weights_use(&linear->weight, s, &row);
         lt_gemm(&(lt_gemm_call){.M = io->T, .N = w.rows, .K = linear->N, .compute = ws->compute, .packed_a = io->packed_dy, .b = &w,
                                 .transpose_b = true, .c = io->dx + row, .c_stride = io->dx_stride, .alpha = 1, .beta = beta,
-                                .scratch = ws->gemm});
+                                .scratch = ws->gemm, .more = low_part(&part, low, io->T, linear->K, false, row, w.rows)});
     }
 }
 
-/* dx (T,K) = beta dx + dy w. Where dy is not packed whole, or w is cut into slabs, PIECE rows of w at a time take their columns of
- * dy: a head's gradient, as wide as the vocabulary, is never packed whole. */
-static void base_backward(const lt_linear *linear, lt_workspace *ws, const lt_linear_io *io, float beta, bool packed)
+/* dx (T,K) = beta dx + dy w (+ low). Where dy is not packed whole, or w is cut into slabs, PIECE rows of w at a time take their columns
+ * of dy: a head's gradient, as wide as the vocabulary, is never packed whole. */
+static void base_backward(const lt_linear *linear, lt_workspace *ws, const lt_linear_io *io, float beta, bool packed,
+                          const lt_low_rank *low)
 {
     int slabs = lt_weights_slabs(&linear->weight);
     for (int s = 0; s < slabs; s++) {
         int64_t first;
+        low_term low_space;
         lt_matrix w = lt_weights_use(&linear->weight, s, &first);
         int64_t piece = packed && slabs == 1 ? w.rows : PIECE;
-        for (int64_t row = 0; row < w.rows; row += piece, beta = 1) {
-            int64_t rows = w.rows - row < piece ? w.rows - row : piece;
-            lt_matrix part = {lt_gemm_at(&w, row, 0), w.dtype, rows, w.cols, w.row_stride};
+        for (int64_t row = 0; row < w.rows; row += piece, beta = 1, low = NULL) {
+            lt_matrix part = w;
+            part.rows = w.rows - row < piece ? w.rows - row : piece;
+            part.data = lt_gemm_at(&w, row, 0);
+            part.first_row += row;
             if (!packed || slabs > 1)
-                pack(ws, io->y + first + row, io->y_stride, io->T, rows, ws->packed_dy);
-            lt_gemm(&(lt_gemm_call){.M = io->T, .N = linear->K, .K = rows, .compute = ws->compute, .packed_a = io->packed_dy, .b = &part,
-                                    .c = io->dx, .c_stride = io->dx_stride, .alpha = 1, .beta = beta, .scratch = ws->gemm});
+                pack(ws, io->y + first + row, io->y_stride, io->T, part.rows, ws->packed_dy);
+            lt_gemm(&(lt_gemm_call){.M = io->T, .N = linear->K, .K = part.rows, .compute = ws->compute, .packed_a = io->packed_dy,
+                                    .b = &part, .c = io->dx, .c_stride = io->dx_stride, .alpha = 1, .beta = beta, .scratch = ws->gemm,
+                                    .more = low_part(&low_space, low, io->T, linear->K, false, 0, linear->K)});
         }
     }
 }
@@ -179,7 +206,7 @@ static void scaled_forward(const lt_linear *linear, lt_workspace *ws, const lt_l
     scaled.x = x;
     scaled.x_stride = K;
     pack(ws, x, K, io->T, K, ws->packed_x);
-    base_forward(linear, ws, &scaled);
+    base_forward(linear, ws, &scaled, NULL);
     lt_arena_release(ws->arena, mark);
 }
 
@@ -193,13 +220,19 @@ static void scaled_backward(const lt_linear *linear, lt_workspace *ws, const lt_
     if (linear->weight.paired_rows)
         arrange_outputs(linear, io, true);
     if (linear->transposed)
-        base_backward_transposed(linear, ws, &scaled, 0);
+        base_backward_transposed(linear, ws, &scaled, 0, NULL);
     else
-        base_backward(linear, ws, &scaled, 0, !linear->weight.paired_rows);
+        base_backward(linear, ws, &scaled, 0, !linear->weight.paired_rows, NULL);
     linear->hook->backward(linear->hook, linear, ws, &scaled);
     if (io->dx)
         multiply_rows(scaled.dx, K, linear->hook->input_scale, io->T, K, io->dx, io->dx_stride, accumulate);
     lt_arena_release(ws->arena, mark);
+}
+
+/* An adapter whose share the base product can add. Outputs of paired rows are put in order after the base product, before the adapter's. */
+static bool lends_low_rank(const lt_linear *linear, bool forward)
+{
+    return hooked(linear) && (forward ? linear->hook->forward_low && !linear->weight.paired_rows : linear->hook->backward_low != NULL);
 }
 
 void lt_linear_forward(const lt_linear *const *linears, int count, lt_workspace *ws, const float *x, int64_t x_stride, int64_t T,
@@ -217,8 +250,13 @@ void lt_linear_forward(const lt_linear *const *linears, int count, lt_workspace 
                 pack(ws, x, x_stride, T, linears[0]->K, ws->packed_x);
             continue;
         }
-        base_forward(linears[i], ws, &io);
-        if (hooked(linears[i]))
+        lt_low_rank low;
+        int64_t mark = hooked(linears[i]) ? lt_arena_mark(ws->arena) : 0;
+        bool fused = lends_low_rank(linears[i], true) && linears[i]->hook->forward_low(linears[i]->hook, linears[i], ws, &io, &low);
+        base_forward(linears[i], ws, &io, fused ? &low : NULL);
+        if (fused)
+            lt_arena_release(ws->arena, mark);
+        if (hooked(linears[i]) && !fused)
             linears[i]->hook->forward(linears[i]->hook, linears[i], ws, &io);
     }
 }
@@ -246,7 +284,10 @@ void lt_linear_backward(const lt_linear *const *linears, int count, lt_workspace
             accumulate = true;
             continue;
         }
-        if (hooked(linear)) {
+        lt_low_rank low;
+        int64_t mark = hooked(linear) ? lt_arena_mark(ws->arena) : 0;
+        bool fused = lends_low_rank(linear, false) && linear->hook->backward_low(linear->hook, linear, ws, &io, &low);
+        if (hooked(linear) && !fused) {
             if (dx && !accumulate) { /* hooks add */
                 for (int64_t t = 0; t < T; t++)
                     memset(dx + t * dx_stride, 0, (size_t)linear->K * sizeof *dx);
@@ -265,9 +306,11 @@ void lt_linear_backward(const lt_linear *const *linears, int count, lt_workspace
             whole = false;
         }
         if (dx && linear->transposed)
-            base_backward_transposed(linear, ws, &io, accumulate ? 1 : 0);
+            base_backward_transposed(linear, ws, &io, accumulate ? 1 : 0, fused ? &low : NULL);
         else if (dx)
-            base_backward(linear, ws, &io, accumulate ? 1 : 0, whole);
+            base_backward(linear, ws, &io, accumulate ? 1 : 0, whole, fused ? &low : NULL);
+        if (fused)
+            lt_arena_release(ws->arena, mark);
         accumulate = true;
     }
 }

@@ -40,6 +40,14 @@ typedef struct lt_linear_io {
     int64_t dx_stride;
 } lt_linear_io;
 
+/* left (T,R) · right: what an adapter of low rank adds to y, with right (N,R) as stored, or to dx, with right (R,K). The layer adds it
+ * inside the base product. left lies in ws->arena. */
+typedef struct lt_low_rank {
+    int64_t R;
+    const float *left, *right;
+    float scale;
+} lt_low_rank;
+
 /* An adapter's view of one linear layer. Implementations live in src/adapt, one file each. */
 typedef struct lt_linear_hook lt_linear_hook;
 struct lt_linear_hook {
@@ -55,6 +63,10 @@ struct lt_linear_hook {
     /* (K) f32 that multiplies the base product's input, or NULL: y = (x · scale) wᵀ + b. The layer then applies it both ways itself;
      * forward is not called, and backward comes after the base product, with io->dx the gradient at the scaled input. */
     const float *input_scale;
+    /* In place of forward and backward where they can; NULL: never. They come before the base product, touch neither y nor dx, and leave
+     * what they take from the arena to the layer. False: not now, the others are called. */
+    bool (*forward_low)(lt_linear_hook *hook, const lt_linear *linear, lt_workspace *ws, const lt_linear_io *io, lt_low_rank *low);
+    bool (*backward_low)(lt_linear_hook *hook, const lt_linear *linear, lt_workspace *ws, const lt_linear_io *io, lt_low_rank *low);
 };
 
 struct lt_linear {

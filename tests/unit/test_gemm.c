@@ -1,6 +1,8 @@
 /* Matrix products by hand, and a sample of the conformance test of tests/kernels/. */
 #include <criterion/criterion.h>
+#include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/threads.h"
 #include "tests/kernels/harness.h"
@@ -59,5 +61,40 @@ Test(gemm, the_products_of_every_set_agree_with_the_truth)
         check_gemm(lt_kernels_find(*name), false);
         cr_assert_gt(check_count(), 1000);
         cr_assert_eq(check_failures(), 0);
+    }
+}
+
+Test(gemm, a_second_term_gives_the_bytes_of_a_second_call)
+{
+    enum { MOST_M = 70, N = 100, K = 700, MOST_R = 40, MOST = MOST_M * K };
+    static float a[MOST_M * K], b[N * K], left[MOST_M * MOST_R], right[N * MOST_R], one[MOST_M * N], two[MOST_M * N];
+    for (int i = 0; i < MOST; i++)
+        a[i] = sinf((float)i);
+    for (int i = 0; i < N * K; i++)
+        b[i] = cosf(3.0f * (float)i);
+    for (int i = 0; i < MOST_M * MOST_R; i++)
+        left[i] = sinf(5.0f * (float)i);
+    for (int i = 0; i < N * MOST_R; i++)
+        right[i] = cosf(7.0f * (float)i);
+    static const int rows[] = {1, 3, 9, MOST_M}, ranks[] = {1, 16, MOST_R};
+    for (int i = 0; i < 4 * 3 * 4; i++) {
+        int64_t M = rows[i % 4], R = ranks[i / 4 % 3];
+        lt_compute compute = i / 12 & 1 ? LT_COMPUTE_BF16 : LT_COMPUTE_F32;
+        bool transpose = i / 12 & 2;
+        lt_matrix ma = lt_matrix_f32(a, M, K), mb = transpose ? lt_matrix_f32(b, N, K) : lt_matrix_f32(b, K, N);
+        lt_matrix ml = lt_matrix_f32(left, M, R), mr = transpose ? lt_matrix_f32(right, N, R) : lt_matrix_f32(right, R, N);
+        size_t bytes = (size_t)lt_gemm_scratch_bytes(compute, M, K, lt_threads_count());
+        void *scratch = aligned_alloc(64, (bytes + 127) / 64 * 64);
+        lt_gemm_term more = {.K = R, .a = &ml, .b = &mr, .transpose_b = transpose, .alpha = 0.5f};
+        lt_gemm_call call = {.M = M, .N = N, .K = K, .compute = compute, .a = &ma, .b = &mb, .transpose_b = transpose, .c = one,
+                             .c_stride = N, .alpha = 1, .scratch = scratch, .more = &more};
+        lt_gemm(&call);
+        call.more = NULL;
+        call.c = two;
+        lt_gemm(&call);
+        lt_gemm(&(lt_gemm_call){.M = M, .N = N, .K = R, .compute = compute, .a = &ml, .b = &mr, .transpose_b = transpose, .c = two,
+                                .c_stride = N, .alpha = 0.5f, .beta = 1, .scratch = scratch});
+        cr_assert(memcmp(one, two, (size_t)(M * N) * sizeof *one) == 0, "M %lld, R %lld", (long long)M, (long long)R);
+        free(scratch);
     }
 }
