@@ -73,7 +73,7 @@ bool lt_api_data_open(lt_api_data **out, lt_api_text *text, const lt_api_data_op
         return lt_error_set(err, LT_ERR_MEMORY, "out of memory");
     data->text = text;
     text->users++;
-    lt_dataset_options rows = {.accept = options->shape ? lt_examples_shape_accepts(options->shape->objective->rows) : LT_DATASET_FOR_LANGUAGE,
+    lt_dataset_options rows = {.accept = options->any_kind ? 0 : options->shape ? lt_examples_shape_accepts(options->shape->objective->rows) : LT_DATASET_FOR_LANGUAGE,
                                .fields = {.text = options->fields.text,
                                           .messages = options->fields.messages,
                                           .prompt = options->fields.prompt,

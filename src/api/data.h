@@ -32,6 +32,7 @@ typedef struct lt_api_data_options {
     int64_t max_length;    /* 0: no limit */
     bool split;            /* long rows of plain text become several */
     bool train_everything; /* no mask */
+    bool any_kind;         /* the first row decides what the rows are (for looking at them, not for training) */
     const lt_examples_shape_options *shape; /* NULL: rows of language; what it points to is borrowed until the data is closed */
 } lt_api_data_options;
 

@@ -75,6 +75,20 @@ static void print_fault(const char *name, int64_t count, const char *remark)
         print_count(name, count, remark);
 }
 
+/* How often each label occurs, as far as there are few. */
+static void print_labels(const json_t *labels)
+{
+    const char *name;
+    json_t *count;
+    json_object_foreach((json_t *)labels, name, count)
+    {
+        char printable[96], line[128];
+        lt_utf8_printable(name, printable, sizeof printable);
+        snprintf(line, sizeof line, "label %s", printable);
+        print_count(line, json_integer_value(count), "");
+    }
+}
+
 static void print_figures(const lt_lint_report *report)
 {
     const lt_examples_counts *counts = &report->counts;
@@ -95,6 +109,8 @@ static void print_figures(const lt_lint_report *report)
     print_fault("empty, left out", counts->empty, "");
     snprintf(text, sizeof text, "first: %s like %s", report->first_duplicate, report->duplicate_of);
     print_fault("duplicates", report->duplicates, text);
+    print_fault("pairs of equal answers", counts->equal_pairs, "they teach nothing");
+    print_labels(report->labels);
     print_fault("prompt and answer merge", counts->merged, "the prompt has other tokens alone than with its answer");
     print_fault("turns lost", counts->turns_lost, "the template leaves them out");
     print_fault("turns without stop token", counts->turns_without_stop, "the model would not learn to stop");
@@ -152,6 +168,8 @@ static json_t *report_json(const lt_lint_report *report)
     json_object_set_new(json, "first_duplicate", json_string(report->first_duplicate));
     json_object_set_new(json, "duplicate_of", json_string(report->duplicate_of));
     json_object_set_new(json, "kinds", kinds);
+    if (report->labels)
+        json_object_set(json, "labels", report->labels);
     json_object_set_new(json, "shown", shown);
     return json;
 }
@@ -178,7 +196,7 @@ static bool run(lt_options *options, lt_error *err)
     lt_api_data *data = NULL;
     bool ok = lt_api_train_resolve(train, err) && lt_api_text_open(&text, train->model, train->chat_template, err);
     if (ok) {
-        lt_api_data_options from = {.files = train->data, .fields = train->fields, .max_length = train->max_length};
+        lt_api_data_options from = {.files = train->data, .fields = train->fields, .max_length = train->max_length, .any_kind = true};
         ok = lt_api_data_open(&data, text, &from, err) &&
              lt_lint_run(data->examples, text->tokenizer, &lint, &report, err);
         lt_console_clear_status();
@@ -209,8 +227,8 @@ const lt_command lt_cli_lint = {
     .summary = "rows of data as the model will see them, and what is odd about them",
     .usage = "--model DIR FILE...",
     .details = "Shows rows with the mask of `lathe sft`: what is trained is coloured, or stands in [[double "
-               "brackets]]. Fails when "
-               "rows train nothing.",
+               "brackets]]; pairs of `lathe dpo` and `lathe reward` with both answers, labelled rows of `lathe classify` with how "
+               "often each label occurs. Fails when rows train nothing.",
     .operand = "data",
     .examples = examples,
     .defaults = defaults,

@@ -270,6 +270,30 @@ static bool count_duplicates(linter *l, const lt_example *example)
     return true;
 }
 
+/* Names and whole numbers; what is a list or a fraction has no count. Unpaired preferences have true and false. */
+static bool count_label(linter *l, const lt_example *example)
+{
+    json_t *label = json_object_get(example->row.json, "label");
+    bool labelled = LT_DATASET_BIT(example->row.kind) & (LT_DATASET_FOR_LABEL | LT_DATASET_FOR_UNPAIRED);
+    if (!labelled || !(json_is_string(label) || json_is_integer(label) || json_is_boolean(label)))
+        return true;
+    char name[80];
+    if (json_is_string(label))
+        snprintf(name, sizeof name, "%s", json_string_value(label));
+    else if (json_is_integer(label))
+        snprintf(name, sizeof name, "%lld", (long long)json_integer_value(label));
+    else
+        snprintf(name, sizeof name, "%s", json_is_true(label) ? "true" : "false");
+    if (!l->report->labels && !(l->report->labels = json_object()))
+        return false;
+    json_t *count = json_object_get(l->report->labels, name);
+    if (count)
+        return json_integer_set(count, json_integer_value(count) + 1) == 0;
+    if (json_object_size(l->report->labels) < LT_LINT_LABELS_MAX)
+        json_object_set_new(l->report->labels, name, json_integer(1)); /* a name that was cut inside a character is left out */
+    return true;
+}
+
 static bool pass(linter *l, lt_examples *examples, lt_error *err)
 {
     size_t most = l->options->show_bytes ? l->options->show_bytes : 64 << 10;
@@ -284,7 +308,7 @@ static bool pass(linter *l, lt_examples *examples, lt_error *err)
             return true;
         l->report->kinds[example.row.kind]++;
         count_lengths(l, &example);
-        if (!count_duplicates(l, &example) ||
+        if (!count_duplicates(l, &example) || !count_label(l, &example) ||
             (rows < l->options->show && !show(l->report, &example, l->tokenizer, most)))
             return lt_error_set(err, LT_ERR_MEMORY, "out of memory");
         if (l->options->progress && rows % 256 == 255 && !l->options->progress(rows + 1, l->options->context))
@@ -321,6 +345,7 @@ void lt_lint_free(lt_lint_report *report)
         free(report->shown[i].pieces);
     }
     free(report->shown);
+    json_decref(report->labels);
     *report = (lt_lint_report){.shown = NULL};
 }
 

@@ -38,11 +38,12 @@ typedef struct lt_lint_report {
     int64_t duplicates;                     /* examples with the same tokens as an earlier one */
     bool duplicates_complete;               /* false: only the first LT_LINT_HASHES_MAX examples were remembered */
     char first_duplicate[256], duplicate_of[256]; /* "file:line", or "" */
+    json_t *labels; /* labelled rows: how often each label occurs, at most LT_LINT_LABELS_MAX of them; NULL without; owned */
     lt_lint_shown *shown;
     size_t shown_count;
 } lt_lint_report;
 
-enum { LT_LINT_HASHES_MAX = 1 << 21 };
+enum { LT_LINT_HASHES_MAX = 1 << 21, LT_LINT_LABELS_MAX = 64 };
 
 /* Reads all examples. A data set that is well-formed but bad is a report, not an error; see lt_lint_failed. On failure
  * the report is empty. */

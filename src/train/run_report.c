@@ -58,6 +58,8 @@ static void set_metrics(json_t *row, const lt_objective *objective, const char *
 {
     for (int i = 0; objective->metrics && objective->metrics[i]; i++) {
         char key[96];
+        if (metric[i].count == 0)
+            continue; /* no row that it is a mean of (a batch without bad answers) */
         snprintf(key, sizeof key, "%s%s", prefix, objective->metrics[i]);
         json_object_set_new(row, key, json_real(lt_mean_value(&metric[i])));
     }
