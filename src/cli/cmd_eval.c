@@ -10,6 +10,7 @@
 #include "cli/output.h"
 #include "cli/session.h"
 #include "cli/stop.h"
+#include "cli/tasks.h"
 #include "cli/terminal.h"
 #include "formats/safetensors.h"
 #include "train/evaluate.h"
@@ -17,6 +18,9 @@
 static const lt_command_example examples[] = {
     {"lathe eval --model SmolLM2-135M-Instruct --data dev.jsonl", "the base model"},
     {"lathe eval --model SmolLM2-135M-Instruct --adapter run --data dev.jsonl --json --per-example", "the adapted one, row by row"},
+    {"lathe eval --model SmolLM2-135M-Instruct --data gsm8k-test.jsonl --task number --fewshot-data gsm8k-train.jsonl "
+     "--chain-of-thought --self-consistency 8",
+     "accuracy of answers to word problems, by majority"},
     {NULL, NULL},
 };
 
@@ -127,6 +131,11 @@ static bool run(lt_options *options, lt_error *err)
         lt_api_model_close(e.model);
         return scored;
     }
+    if (options->task.kind) {
+        bool asked = lt_tasks_eval(options, e.model, err);
+        lt_api_model_close(e.model);
+        return asked;
+    }
     if (options->per_example)
         e.rows = json_array();
     lathe_evaluate_options rows = {.data = options->train.data, .fields = options->train.fields, .max_length = options->train.max_length};
@@ -158,7 +167,11 @@ const lt_command lt_cli_eval = {
     .usage = "--model DIR [--adapter DIR] --data FILE…",
     .details = "The mean negative log-likelihood, in nats, of the tokens that training would count: completions and assistant turns, or "
                "all of a text. Rows are not shuffled and not padded. Of a classifier: accuracy, F1 and confusion matrix; of a reward "
-               "model: accuracy and margin on pairs.",
+               "model: accuracy and margin on pairs.\n\n"
+               "With --task the model answers questions: the accuracy of what its answers say in the end, with a 95 % interval (Wilson). "
+               "--fewshot-data shows examples first, --chain-of-thought asks for steps, --self-consistency takes the majority of several "
+               "sampled answers.",
+    .idle = lt_tasks_idle,
     .operand = "data",
     .examples = examples,
     .run = run,

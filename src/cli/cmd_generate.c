@@ -8,6 +8,7 @@
 #include "cli/prompt.h"
 #include "cli/session.h"
 #include "cli/stop.h"
+#include "cli/tasks.h"
 
 static const lt_command_example examples[] = {
     {"lathe generate --model SmolLM2-135M-Instruct --adapter run --messages question.json", "an answer of the adapted model"},
@@ -47,7 +48,13 @@ static bool run(lt_options *options, lt_error *err)
     lt_decoder *decoder = NULL;
     lt_ids prompt = {0};
     lt_generated generated = {0};
-    bool ok = lt_session_open(&model, options, err) && lt_prompt_make(model, options, &prompt, err);
+    bool opened = lt_session_open(&model, options, err);
+    if (opened && options->task.kind) {
+        bool asked = lt_tasks_generate(options, model, err);
+        lt_api_model_close(model);
+        return asked;
+    }
+    bool ok = opened && lt_prompt_make(model, options, &prompt, err);
     int64_t capacity = (int64_t)prompt.count + options->sampling.max_new_tokens;
     ok = ok && lt_session_decoder(model, capacity, &decoder, err);
     if (ok) {
@@ -78,7 +85,9 @@ const lt_command lt_cli_generate = {
     .usage = "--model DIR [--adapter DIR] --prompt TEXT | --messages FILE | --prompt-ids N,N,…",
     .details = "Samples from the model, with the adapter if one is given, and writes the text to standard output as it comes.\n\n"
                "--messages takes a conversation as a row of data has it; the model's chat template makes the prompt. --examples puts "
-               "rows of a file before the question (in-context learning), drawn with --seed.",
+               "rows of a file before the question (in-context learning), drawn with --seed. With --task the prompt is a question, and the answer is read from the text; --self-consistency takes the "
+               "majority of several.",
+    .idle = lt_tasks_idle,
     .examples = examples,
     .run = run,
 };

@@ -80,6 +80,15 @@ typedef struct lt_sampling_options {
     lt_strings stop;
 } lt_sampling_options;
 
+/* Questions with answers to extract: eval and generate. */
+typedef struct lt_task_options {
+    int kind; /* lt_task_kind */
+    bool chain_of_thought;
+    int64_t num_fewshot, self_consistency, max_examples;
+    lt_strings fewshot_data;
+    char *answer_pattern;
+} lt_task_options;
+
 /* What sample and rl take beyond the model. */
 typedef struct lt_rl_options {
     lt_strings committee, scorer, reward_weights, reward_command;
@@ -123,6 +132,7 @@ typedef struct lt_options {
     char *resume; /* "" for --resume without a folder */
     lathe_train_options train;
     lt_rl_options rl;
+    lt_task_options task;
     int64_t threads;
     json_t *stages; /* pretrain: the recipe's list, owned; NULL: one run */
 } lt_options;

@@ -32,6 +32,7 @@
 #define TRAINING (FITTING | LT_ON(RL))
 #define USING (LT_ON(GENERATE) | LT_ON(CHAT) | LT_ON(EVAL)) /* commands that use a model without training it */
 #define SAMPLING (LT_ON(GENERATE) | LT_ON(CHAT))
+#define ASKING (LT_ON(EVAL) | LT_ON(GENERATE)) /* commands that answer questions of a task */
 #define SCORING (LT_ON(SAMPLE) | LT_ON(RL)) /* commands that sample answers and score them */
 #define ROWS (FITTING | LT_ON(LINT))             /* commands that read rows */
 #define THIS_CALL FLAGS(LT_OPTION_NOT_IN_RECIPE) /* about this call, not about what is done */
@@ -67,6 +68,17 @@ static const lt_option table[] = {
      .help = "rows to show the model before the question"},
     {"num-examples", INT(sampling.num_examples, 1, 1000), INITIALLY("4"), GROUP, FOR(LT_ON(GENERATE)),
      .help = "how many of them, drawn with the seed"},
+    {"task", CHOICE(task.kind, "none|number|choice|label|regex|exact"), GROUP, FOR(ASKING),
+     .help = "answer questions ({question, answer} or {text, label}) and read the answer: the last number, a letter A to J, a label, "
+             "--answer-pattern's group, the whole text"},
+    {"chain-of-thought", BOOL(task.chain_of_thought), GROUP, FOR(ASKING),
+     .help = "step by step: examples keep their reasoning; without examples the model is told so"},
+    {"fewshot-data", FILES(task.fewshot_data, "FILE"), GROUP, FOR(ASKING), .help = "rows that are shown before every question"},
+    {"num-fewshot", INT(task.num_fewshot, 1, 1000), INITIALLY("4"), GROUP, FOR(ASKING), .help = "how many of them, drawn with the seed"},
+    {"self-consistency", INT(task.self_consistency, 1, 1000), INITIALLY("1"), GROUP, FOR(ASKING),
+     .help = "sample so many answers to a question and take what most of them say"},
+    {"answer-pattern", TEXT(task.answer_pattern, "REGEX"), GROUP, FOR(ASKING), .help = "of --task regex: its last group, where it matches last"},
+    {"max-examples", INT(task.max_examples, 0, MANY), SHOWN("all"), GROUP, FOR(LT_ON(EVAL)), .help = "questions that are asked"},
     {"prompt-field", TEXT(train.fields.prompt, "KEY"), GROUP, FOR(LT_ON(GENERATE)),
      .help = "key that the examples have instead of prompt"},
     {"completion-field", TEXT(train.fields.completion, "KEY"), GROUP, FOR(LT_ON(GENERATE)),
@@ -273,20 +285,20 @@ static const lt_option table[] = {
 #undef GROUP
 
 #define GROUP .group = LT_GROUP_SAMPLING
-    {"max-new-tokens", INT(sampling.max_new_tokens, 1, 1e7), INITIALLY("256"), GROUP, FOR(SAMPLING), .help = "longest answer"},
+    {"max-new-tokens", INT(sampling.max_new_tokens, 1, 1e7), INITIALLY("256"), GROUP, FOR(SAMPLING | LT_ON(EVAL)), .help = "longest answer"},
     {"greedy", BOOL(sampling.greedy), GROUP, FOR(SAMPLING), .help = "always the likeliest token"},
-    {"temperature", NUMBER(sampling.temperature, 0, 1000), INITIALLY("0.7"), GROUP, FOR(SAMPLING),
+    {"temperature", NUMBER(sampling.temperature, 0, 1000), INITIALLY("0.7"), GROUP, FOR(SAMPLING | LT_ON(EVAL)),
      .help = "above 1 is more varied, below 1 less; 0 is greedy"},
-    {"top-k", INT(sampling.top_k, 0, 1e9), INITIALLY("0"), GROUP, FOR(SAMPLING), .help = "only the k likeliest tokens; 0: all"},
-    {"top-p", NUMBER(sampling.top_p, 0, 1), INITIALLY("0.95"), GROUP, FOR(SAMPLING),
+    {"top-k", INT(sampling.top_k, 0, 1e9), INITIALLY("0"), GROUP, FOR(SAMPLING | LT_ON(EVAL)), .help = "only the k likeliest tokens; 0: all"},
+    {"top-p", NUMBER(sampling.top_p, 0, 1), INITIALLY("0.95"), GROUP, FOR(SAMPLING | LT_ON(EVAL)),
      .help = "only the likeliest tokens that together reach this probability; 1: all"},
-    {"min-p", NUMBER(sampling.min_p, 0, 1), INITIALLY("0"), GROUP, FOR(SAMPLING),
+    {"min-p", NUMBER(sampling.min_p, 0, 1), INITIALLY("0"), GROUP, FOR(SAMPLING | LT_ON(EVAL)),
      .help = "only tokens at least this likely, relative to the likeliest; 0: all"},
-    {"repetition-penalty", NUMBER(sampling.repetition_penalty, 0.01, 100), INITIALLY("1"), GROUP, FOR(SAMPLING),
+    {"repetition-penalty", NUMBER(sampling.repetition_penalty, 0.01, 100), INITIALLY("1"), GROUP, FOR(SAMPLING | LT_ON(EVAL)),
      .help = "above 1 makes tokens that were there before less likely"},
     {"stop", FILES(sampling.stop, "TEXT"), GROUP, FOR(SAMPLING), .help = "end before this text; may be repeated"},
     {"ignore-eos", BOOL(sampling.ignore_eos), GROUP, FOR(SAMPLING), .help = "go on after an end-of-text token"},
-    {"seed", INT(train.seed, 0, MANY), INITIALLY("42"), GROUP, FOR(SAMPLING), .help = "the same seed gives the same answer"},
+    {"seed", INT(train.seed, 0, MANY), INITIALLY("42"), GROUP, FOR(SAMPLING | LT_ON(EVAL)), .help = "the same seed gives the same answer"},
     {"context", INT(sampling.context, 0, 1e9), SHOWN("4096, or the model's context if that is less"), GROUP, FOR(LT_ON(CHAT)),
      .help = "tokens of conversation that are kept"},
 #undef GROUP
@@ -361,6 +373,7 @@ static const lt_option table[] = {
 #undef GROUP
 #define GROUP .group = LT_GROUP_MACHINE
     {"decode-batch", INT(rl.decode_batch, 1, 4096), INITIALLY("64"), GROUP, FOR(SCORING), .help = "answers decoded at once, at most; fewer where memory says so"},
+    {"decode-batch", INT(rl.decode_batch, 1, 4096), INITIALLY("32"), GROUP, FOR(ASKING), .help = "answers of a --task decoded at once, at most"},
     {"max-memory", SIZE(train.max_memory), SHOWN("what is available"), GROUP, FOR(LT_ON(SAMPLE)), .help = "hard limit on resident memory, such as 512M or 3GiB"},
     {"compute", CHOICE(train.compute, "auto|fp32|bf16"), GROUP, FOR(LT_ON(SAMPLE)), .help = "arithmetic; auto takes bf16 where the processor has it"},
     {"threads", INT(threads, 0, 256), SHOWN("one per core"), GROUP, FOR(LT_ON(SAMPLE)), .help = "threads that compute"},
