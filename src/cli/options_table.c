@@ -361,6 +361,8 @@ static const lt_option table[] = {
     {"reward-command", FILES(rl.reward_command, "WORD"), GROUP, FOR(SCORING),
      .help = "program of the scorer command: JSON lines in, a number a line out; run without a shell"},
     {"reward-timeout", NUMBER(rl.reward_timeout, 0.01, 1e6), INITIALLY("60"), GROUP, FOR(SCORING), .help = "seconds that a call of it may take"},
+    {"reward-model", TEXT(rl.reward_model, "DIR"), GROUP, FOR(SCORING),
+     .help = "of the scorer reward: what lathe reward leaves, or a classifier folder with one label; it has the model's tokenizer"},
     {"num-generations", INT(rl.num_generations, 1, 10000), INITIALLY("8"), GROUP, FOR(SCORING), .help = "answers to every prompt"},
     {"max-new-tokens", INT(sampling.max_new_tokens, 1, 1e7), INITIALLY("256"), GROUP, ALSO("max-completion-length"), FOR(SCORING), .help = "longest answer"},
     {"temperature", NUMBER(sampling.temperature, 0, 1000), INITIALLY("1"), GROUP, FOR(SCORING), .help = "above 1 is more varied, below 1 less"},

@@ -7,7 +7,7 @@
 
 /* The registry: a row per kind. */
 static const lt_scorer_kind *const kinds[] = {
-    &lt_scorer_exact, &lt_scorer_number, &lt_scorer_regex, &lt_scorer_json, &lt_scorer_command,
+    &lt_scorer_exact, &lt_scorer_number, &lt_scorer_regex, &lt_scorer_json, &lt_scorer_command, &lt_scorer_reward,
 };
 
 enum { KINDS = sizeof kinds / sizeof *kinds, MOST = 16 };

@@ -66,6 +66,7 @@ extern const lt_scorer_kind lt_scorer_exact, lt_scorer_number; /* scorer_match.c
 extern const lt_scorer_kind lt_scorer_regex;                   /* scorer_regex.c */
 extern const lt_scorer_kind lt_scorer_json;                    /* scorer_json.c */
 extern const lt_scorer_kind lt_scorer_command;                 /* scorer_command.c */
+extern const lt_scorer_kind lt_scorer_reward;                  /* scorer_reward.c */
 
 /* ---- parts that tests reach ---- */
 

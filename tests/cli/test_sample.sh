@@ -59,6 +59,17 @@ sample --adapter "$work/run" --committee "$work/run" --scorer number --output "$
 expect_status 0
 expect_json samples 96
 
+it "asks a reward model"
+echo '{"prompt": "The boats ", "chosen": "are here", "rejected": "no no"}' >"$work/pairs.jsonl"
+run reward --model "$tiny" --data "$work/pairs.jsonl" --output "$work/reward" --max-steps 1 --batch-size 1 --lora-r 2
+expect_status 0
+sample --scorer reward --reward-model "$work/reward" --output "$work/r" --json
+expect_status 0
+expect_json sft_rows 12
+expect_json preference_rows 12
+sample --scorer reward --reward-model "$work/run" --output "$work/r2"
+expect_usage_error "scorer reward"
+
 it "loses nothing when the reward command fails, and says how"
 rm -rf "$work/f"
 sample --scorer command --reward-command "sh -c 'echo broken >&2; exit 4'" --output "$work/f"

@@ -232,5 +232,5 @@ Test(scorer, several_scorers_add_up_with_their_weights)
     lt_scorer_close(scorer);
     const char *wrong = "numbr";
     cr_expect_not(lt_scorer_open(&scorer, &wrong, NULL, 1, &o, &err));
-    cr_expect(strstr(err.message, "exact, number, regex, json, command"), "%s", err.message);
+    cr_expect(strstr(err.message, "exact, number, regex, json, command, reward"), "%s", err.message);
 }
