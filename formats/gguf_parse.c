@@ -196,7 +196,8 @@ static bool take_entries(cursor *c, uint64_t count)
         if (!take_entry(c, entry))
             return false;
     }
-    qsort(file->entries, (size_t)file->entry_count, sizeof *file->entries, by_key);
+    if (file->entry_count)
+        qsort(file->entries, (size_t)file->entry_count, sizeof *file->entries, by_key);
     for (int64_t i = 1; i < file->entry_count; i++)
         if (strcmp(file->entries[i - 1].key, file->entries[i].key) == 0)
             return bad(c, LT_ERR_FORMAT, "'%.200s' is given twice", file->entries[i].key);
@@ -300,13 +301,13 @@ static bool place_tensors(cursor *c)
                      tensor->name, tensor->bytes, file->data_begin + tensor->offset, file->file_bytes);
         tensor->offset += file->data_begin;
     }
-    if (ok)
+    if (ok && file->tensor_count)
         qsort(order, (size_t)file->tensor_count, sizeof *order, by_offset);
     for (int64_t i = 1; ok && i < file->tensor_count; i++)
         if (order[i]->offset < order[i - 1]->offset + order[i - 1]->bytes)
             ok = bad(c, LT_ERR_FORMAT, "tensor '%.200s': begins inside tensor '%.200s'", order[i]->name,
                      order[i - 1]->name);
-    if (ok)
+    if (ok && file->tensor_count)
         qsort(order, (size_t)file->tensor_count, sizeof *order, by_name);
     for (int64_t i = 1; ok && i < file->tensor_count; i++)
         if (strcmp(order[i]->name, order[i - 1]->name) == 0)

@@ -27,7 +27,7 @@ static bool complete(lt_plan *plan, const lt_plan_facts *facts, lt_error *err)
         return false;
     plan->shape = lt_plan_shape(facts, &plan->choice, &plan->extent, r->threads);
     plan->bytes = lt_plan_count(facts, &plan->shape, &plan->choice, &plan->extent);
-    int64_t once = lt_memory_peak();
+    int64_t once = facts->taken_bytes;
     plan->peak_bytes = plan->bytes.total > once ? plan->bytes.total : once;
     plan->flops_per_step = lt_plan_flops(facts, &plan->shape, &plan->extent, &plan->useful_flops_per_step);
     plan->bytes_read_per_step = lt_plan_traffic(facts, &plan->choice, &plan->extent);
@@ -57,9 +57,9 @@ static int64_t limit_of(const lt_plan_request *request, const lt_plan_facts *fac
 }
 
 /* A hard limit that reading the rows has passed already cannot be kept any more. */
-static bool still_below(const lt_plan_request *request, lt_error *err)
+static bool still_below(const lt_plan_facts *facts, lt_error *err)
 {
-    int64_t once = lt_memory_peak(), limit = request->max_memory_bytes;
+    int64_t once = facts->taken_bytes, limit = facts->request->max_memory_bytes;
     return limit == 0 || once <= limit ||
            lt_error_set(err, LT_ERR_MEMORY,
                         "opening the model and reading the data took %lld MiB, the limit is %lld MiB",
@@ -83,7 +83,7 @@ bool lt_plan_restore(lt_plan *plan, const lt_plan_request *request, const lt_pla
     if (!lt_plan_facts_gather(&facts, request, err))
         return false;
     plan->limit_bytes = limit_of(request, &facts);
-    if (!still_below(request, err) || !complete(plan, &facts, err))
+    if (!still_below(&facts, err) || !complete(plan, &facts, err))
         return false;
     if (plan->bytes.total > plan->limit_bytes)
         return lt_error_set(err, LT_ERR_MEMORY,

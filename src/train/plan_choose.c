@@ -5,8 +5,6 @@
 
 #include <string.h>
 
-#include "train/memory.h"
-
 static const int64_t chunks[] = {512, 256, 128, 64, 32, 16};
 static const int64_t head_chunks[] = {256, 128, 64, 32, 16, 8};
 static const int64_t pass_counts[] = {1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 256, 512, 1024, 4096, INT32_MAX};
@@ -124,11 +122,9 @@ bool lt_plan_choose(const lt_plan_facts *facts, int64_t limit_bytes, lt_plan_cho
         if (!r->loader || all_kept || before <= max64(r->least_tokens, tokens / 2) || s.extent.pass_rows <= 1)
             break; /* cutting further could not make it faster, or does not make it smaller */
     }
-    /* What opening the model and reading the rows has taken already cannot be undone. */
-    int64_t once = lt_memory_peak();
-    if (s.best_seconds < 0 || once > limit_bytes)
+    if (s.best_seconds < 0 || facts->taken_bytes > limit_bytes)
         return lt_error_set(err, LT_ERR_MEMORY, "needs at least %lld MiB of memory, the limit is %lld MiB",
-                            (long long)((max64(s.least, once) >> 20) + 1), (long long)(limit_bytes >> 20));
+                            (long long)((max64(s.least, facts->taken_bytes) >> 20) + 1), (long long)(limit_bytes >> 20));
     *choice = s.best;
     return true;
 }

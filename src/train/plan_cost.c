@@ -83,6 +83,7 @@ bool lt_plan_facts_gather(lt_plan_facts *facts, const lt_plan_request *request, 
     lt_memory_trim();
     facts->threads = max_int((int)sysconf(_SC_NPROCESSORS_ONLN), request->threads);
     facts->process_bytes = process_bytes(facts);
+    facts->taken_bytes = request->process_bytes ? request->process_bytes : lt_memory_peak();
     return true;
 }
 

@@ -7,6 +7,7 @@
 /* What is known once per request. */
 typedef struct lt_plan_facts {
     const lt_plan_request *request;
+    int64_t taken_bytes; /* that the process was once already: cannot be undone */
     int64_t process_bytes, parameter_bytes, gradient_bytes, optimizer_bytes;
     int64_t block_bytes, head_bytes; /* streamed bytes of the largest block, and of the head */
     int64_t forward_bytes;           /* of all blocks */

@@ -249,6 +249,8 @@ static char *train(const test_folder *folder, const char *name, int cache, lt_co
     stop = 0;
     o.stop = &stop;
     bool ok = lt_train_run(&o, &result, &err);
+    peft.lora.layers = NULL; /* not the heap's */
+    lt_peft_config_free(&peft);
     if (stop_at) {
         cr_assert(!ok && err.status == LT_ERR_INTERRUPTED, "%s", err.message);
         return NULL;
@@ -256,7 +258,6 @@ static char *train(const test_folder *folder, const char *name, int cache, lt_co
     cr_assert(ok, "%s", err.message);
     snprintf(path, sizeof path, "%s/adapter_model.safetensors", output);
     cr_assert(lt_file_read(path, 1 << 24, &data, size, NULL));
-    peft.lora.layers = NULL;
     return data;
 }
 
