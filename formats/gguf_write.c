@@ -117,6 +117,13 @@ void lt_gguf_set_i32s(lt_gguf_metadata *m, const char *key, const int32_t *list,
         put_number(m, (uint32_t)list[i], 4);
 }
 
+void lt_gguf_set_bools(lt_gguf_metadata *m, const char *key, const bool *list, uint64_t count)
+{
+    put_array(m, key, LT_GGUF_BOOL, count);
+    for (uint64_t i = 0; i < count; i++)
+        put_number(m, list[i], 1);
+}
+
 void lt_gguf_set_entry(lt_gguf_metadata *m, const char *key, const lt_gguf_entry *entry)
 {
     if (entry->type == LT_GGUF_ARRAY)

@@ -23,6 +23,7 @@ void lt_gguf_set_string(lt_gguf_metadata *metadata, const char *key, const char 
 void lt_gguf_set_strings(lt_gguf_metadata *metadata, const char *key, const lt_gguf_string *list, uint64_t count);
 void lt_gguf_set_f32s(lt_gguf_metadata *metadata, const char *key, const float *list, uint64_t count);
 void lt_gguf_set_i32s(lt_gguf_metadata *metadata, const char *key, const int32_t *list, uint64_t count);
+void lt_gguf_set_bools(lt_gguf_metadata *metadata, const char *key, const bool *list, uint64_t count);
 
 /* An entry of another file under a key of this one, whatever its type. */
 void lt_gguf_set_entry(lt_gguf_metadata *metadata, const char *key, const lt_gguf_entry *entry);

@@ -1,5 +1,6 @@
 #include "models/adapter_file.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -166,13 +167,32 @@ static bool add_product(const lt_lora_module *m, bool rows_are_inputs, int64_t f
     return true;
 }
 
+/* w (K,N) = w · m / ‖w‖ by columns, which are the layer's outputs. */
+static bool rescale_columns(const lt_lora_module *m, float *w, lt_error *err)
+{
+    double *squares = calloc((size_t)m->N, sizeof *squares);
+    if (!squares)
+        return lt_error_set(err, LT_ERR_MEMORY, "out of memory for the norms of '%s'", m->name);
+    for (int64_t k = 0; k < m->K; k++)
+        for (int64_t n = 0; n < m->N; n++)
+            squares[n] += (double)w[k * m->N + n] * (double)w[k * m->N + n];
+    for (int64_t k = 0; k < m->K; k++)
+        for (int64_t n = 0; n < m->N; n++)
+            w[k * m->N + n] *= m->magnitude[n] / (float)sqrt(squares[n]);
+    free(squares);
+    return true;
+}
+
 bool lt_lora_merge_rows(const lt_lora_module *m, bool rows_are_inputs, int64_t first, int64_t rows, float *w, lt_error *err)
 {
-    bool inputs = rows_are_inputs || m->embedding;
-    if (m->magnitude && inputs)
-        return lt_error_set(err, LT_ERR_UNSUPPORTED, "'%s': DoRA on a matrix stored as (inputs, outputs) cannot be merged", m->name);
-    if (!add_product(m, inputs, first, rows, w, err))
+    if (m->magnitude && m->embedding)
+        return lt_error_set(err, LT_ERR_UNSUPPORTED, "'%s': DoRA on an embedding cannot be merged", m->name);
+    if (!add_product(m, rows_are_inputs || m->embedding, first, rows, w, err))
         return false;
+    if (m->magnitude && rows_are_inputs) {
+        assert(first == 0 && rows == m->K);
+        return rescale_columns(m, w, err);
+    }
     for (int64_t i = 0; m->magnitude && i < rows; i++) {
         double norm = sqrt(lt_kernels_get()->sum_squares(w + i * m->K, m->K));
         lt_kernels_get()->scale(w + i * m->K, m->magnitude[first + i] / (float)norm, m->K);

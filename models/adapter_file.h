@@ -89,7 +89,7 @@ bool lt_adapter_combine(lt_adapter_file **out, lt_adapter_file *const *files, co
                         lt_combination combination, double density, uint64_t seed, lt_error *err);
 
 /* W += what a module adds, for rows [first, first + rows) of W as it is stored (conv1d: (K,N)), with DoRA's rescaling. w is f32,
- * rows · columns. LT_ERR_UNSUPPORTED for DoRA on a matrix whose rows are inputs. */
+ * rows · columns. DoRA on a matrix whose rows are inputs takes all of them at once. */
 bool lt_lora_merge_rows(const lt_lora_module *module, bool rows_are_inputs, int64_t first, int64_t rows, float *w, lt_error *err);
 
 #endif

@@ -182,12 +182,35 @@ static bool set_score_scale(translation *t)
     bool gemma2 = !strcmp(t->gguf->architecture, "gemma2"), gemma3 = !strcmp(t->gguf->architecture, "gemma3");
     if (!gemma2 && !gemma3)
         return true;
+    double given = NAN;
+    if (!get_real(t, "attention.scale", &given)) /* lathe's own files of models that are none of theirs */
+        return false;
+    if (given > 0)
+        return set(t, "query_pre_attn_scalar", json_real(1 / (given * given)));
     if (!get_size(t, "block_count", &layers) || !get_size(t, "embedding_length", &width) ||
         !get_size(t, "attention.head_count", &heads) || !get_size(t, "attention.key_length", &key_length))
         return false;
     bool largest = layers == (gemma2 ? 46 : 62) && heads > 0;
     int64_t scalar = largest ? width / heads : key_length;
     return scalar <= 0 || set(t, "query_pre_attn_scalar", json_integer(scalar));
+}
+
+/* Which layers have the window: every n-th has none, or a list that says it layer by layer. */
+static bool set_window_pattern(translation *t)
+{
+    char key[256];
+    int64_t pattern = -1, layer;
+    full_key(t, "attention.sliding_window_pattern", key);
+    const lt_gguf_entry *entry = lt_gguf_find(t->file, key);
+    if (!entry)
+        return true;
+    if (entry->type != LT_GGUF_ARRAY)
+        return lt_gguf_get_int(t->file, key, 1, INT32_MAX, &pattern, t->err) &&
+               set(t, "sliding_window_pattern", json_integer(pattern));
+    json_t *list = json_array();
+    for (uint64_t i = 0; i < entry->count; i++)
+        json_array_append_new(list, json_string(lt_gguf_number(entry, i, NULL, &layer) && layer ? "sliding_attention" : "full_attention"));
+    return set(t, "layer_types", list);
 }
 
 /* ---- rope ---- */
@@ -379,15 +402,18 @@ json_t *lt_gguf_config_json(const lt_gguf *file, lt_error *err)
     translation t = {.file = file, .err = err};
     if (!check_kind(file, err) || !(t.gguf = lt_gguf_family_of(file, err)))
         return NULL;
-    t.family = lt_family_find(t.gguf->model_type);
+    const char *model_type = t.gguf->model_type;
+    if (!strcmp(model_type, "llama") && lt_gguf_find(file, "llama.attention.sliding_window"))
+        model_type = "mistral"; /* which is Llama with a window */
+    t.family = lt_family_find(model_type);
     t.config = t.family ? json_object() : NULL;
     if (!t.config) {
         lt_error_set(err, LT_ERR_MEMORY, "%s: out of memory for its configuration", file->path);
         return NULL;
     }
     bool ok = set(&t, "architectures", json_pack("[s]", t.family->causal_class)) &&
-              set(&t, "model_type", json_string(t.gguf->model_type)) && set_keys(&t) && set_from_tensors(&t) &&
-              set_score_scale(&t) && set_rope(&t) && set_tokens(&t);
+              set(&t, "model_type", json_string(model_type)) && set_keys(&t) && set_from_tensors(&t) &&
+              set_score_scale(&t) && set_window_pattern(&t) && set_rope(&t) && set_tokens(&t);
     if (ok)
         return t.config;
     json_decref(t.config);

@@ -22,6 +22,9 @@
     X(EVAL, eval)                                                                                                      \
     X(INIT, init)                                                                                                      \
     X(QUANTIZE, quantize)                                                                                              \
+    X(MERGE, merge)                                                                                                    \
+    X(EXPORT, export)                                                                                                  \
+    X(IMPORT, import)                                                                                                  \
     X(LINT, lint)                                                                                                      \
     X(TOKENIZE, tokenize)                                                                                              \
     X(TEMPLATE, template)                                                                                              \

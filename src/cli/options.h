@@ -105,6 +105,14 @@ typedef struct lt_rl_options {
     bool normalize_advantages, mask_truncated, whiten_rewards;
 } lt_rl_options;
 
+/* What merge, export and import take beyond the model. */
+typedef struct lt_merge_cli_options {
+    lt_strings adapters, weights;
+    char *source; /* export, import: the adapter */
+    int combination, format, adapter_format, dtype;
+    double density;
+} lt_merge_cli_options;
+
 typedef enum lt_option_origin { LT_ORIGIN_DEFAULT, LT_ORIGIN_RECIPE, LT_ORIGIN_GIVEN } lt_option_origin;
 
 enum { LT_OPTION_MAX = 512, LT_OPTION_NAME_MAX = 64 };
@@ -133,6 +141,7 @@ typedef struct lt_options {
     lathe_train_options train;
     lt_rl_options rl;
     lt_task_options task;
+    lt_merge_cli_options merge;
     int64_t threads;
     json_t *stages; /* pretrain: the recipe's list, owned; NULL: one run */
 } lt_options;

@@ -35,6 +35,7 @@
 #define ASKING (LT_ON(EVAL) | LT_ON(GENERATE)) /* commands that answer questions of a task */
 #define SCORING (LT_ON(SAMPLE) | LT_ON(RL)) /* commands that sample answers and score them */
 #define ROWS (FITTING | LT_ON(LINT))             /* commands that read rows */
+#define MERGING (LT_ON(MERGE) | LT_ON(EXPORT) | LT_ON(IMPORT))
 #define THIS_CALL FLAGS(LT_OPTION_NOT_IN_RECIPE) /* about this call, not about what is done */
 
 /* clang-format off */
@@ -320,9 +321,32 @@ static const lt_option table[] = {
     {"per-example", BOOL(per_example), GROUP, THIS_CALL, FOR(LT_ON(EVAL)), .help = "the loss of every row, too"},
     {"save-logits", TEXT(save_logits, "FILE"), GROUP, THIS_CALL, FOR(LT_ON(EVAL)),
      .help = "safetensors file for the logits of the first row"},
-    {"json", BOOL(json), GROUP, THIS_CALL, FOR(LT_ON(GENERATE) | LT_ON(EVAL) | TRAINING | LT_ON(INIT) | LT_ON(QUANTIZE) | LT_ON(LINT) | LT_ON(TOKENIZE) | LT_ON(INSPECT) | LT_ON(DOCTOR)),
+    {"json", BOOL(json), GROUP, THIS_CALL, FOR(LT_ON(GENERATE) | LT_ON(EVAL) | TRAINING | LT_ON(INIT) | LT_ON(QUANTIZE) | MERGING | LT_ON(LINT) | LT_ON(TOKENIZE) | LT_ON(INSPECT) | LT_ON(DOCTOR)),
      .help = "the result as one JSON object on standard output"},
     {"help", BOOL(help), GROUP, THIS_CALL, FOR(ALL), .help = "this page"},
+#undef GROUP
+/* Adapters merged and converted. */
+#define GROUP .group = LT_GROUP_INPUT
+    {"model", TEXT(train.model, "PATH"), GROUP, FOR(MERGING), NEEDED(LT_ON(MERGE)), .help = "the base: a model folder or a GGUF file"},
+    {"adapter", FILES(merge.adapters, "PATH"), GROUP, FOR(LT_ON(MERGE)),
+     .help = "adapters to merge: PEFT or MLX folders, GGUF files; none: the model is only rewritten"},
+    {"adapter", TEXT(merge.source, "PATH"), GROUP, FOR(LT_ON(EXPORT) | LT_ON(IMPORT)), NEEDED(LT_ON(EXPORT) | LT_ON(IMPORT)),
+     .help = "the adapter: a PEFT or MLX folder, or a GGUF file"},
+#undef GROUP
+#define GROUP .group = LT_GROUP_ADAPTER
+    {"weights", NAMES(merge.weights, "X"), SHOWN("1 each"), GROUP, FOR(LT_ON(MERGE)), .help = "how much of each adapter"},
+    {"combination", CHOICE(merge.combination, "sum|linear|ties|dare_linear|dare_ties|magnitude_prune"), GROUP, FOR(LT_ON(MERGE)),
+     .help = "how several adapters become one"},
+    {"density", NUMBER(merge.density, 0, 1), INITIALLY("0.5"), GROUP, FOR(LT_ON(MERGE)),
+     .help = "share of values that ties, dare_linear, dare_ties and magnitude_prune keep"},
+    {"seed", INT(train.seed, 0, MANY), INITIALLY("42"), GROUP, FOR(LT_ON(MERGE)), .help = "of the values that dare_linear and dare_ties keep"},
+#undef GROUP
+#define GROUP .group = LT_GROUP_OUTPUT
+    {"output", TEXT(train.output, "PATH"), GROUP, FOR(MERGING), NEEDED(MERGING), .help = "folder to make; for GGUF a file"},
+    {"format", CHOICE(merge.format, "safetensors|gguf"), GROUP, FOR(LT_ON(MERGE)), .help = "a Hugging Face folder, or one GGUF file"},
+    {"format", CHOICE(merge.adapter_format, "peft|gguf|mlx"), GROUP, FOR(LT_ON(EXPORT)), NEEDED(LT_ON(EXPORT)), .help = "what to write"},
+    {"dtype", CHOICE(merge.dtype, "auto|fp32|fp16|bf16|q8_0"), GROUP, FOR(LT_ON(MERGE)),
+     .help = "of the weights; auto: as each is stored, bf16 (in GGUF fp16) where a merged matrix was quantised"},
 #undef GROUP
 /* Answers that are sampled and scored. */
 #define GROUP .group = LT_GROUP_INPUT

@@ -1,0 +1,461 @@
+/* Base and adapters into one model: opening what goes in, and the files that come out. */
+#include "api/merge.h"
+
+#include <dirent.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "api/merge_gguf.h"
+#include "api/merge_internal.h"
+#include "core/file.h"
+#include "core/log.h"
+#include "formats/json.h"
+#include "models/family.h"
+#include "models/gguf.h"
+#include "text/tokenizer_gguf.h"
+
+enum { COMPANION_LIMIT_BYTES = 512 << 20 };
+
+/* ---- what goes in ---- */
+
+static bool open_base(lt_merge *m)
+{
+    const char *path = m->options->model;
+    if (!lt_gguf_is(path))
+        return lt_family_load(path, &m->config, m->err) && lt_safetensors_open(&m->base, path, m->err);
+    return lt_gguf_open(&m->source, path, m->err) && lt_gguf_config_load(m->source, &m->config, m->err) &&
+           lt_gguf_tensors_open(m->source, &m->config, &m->base, m->err);
+}
+
+static bool weigh_one(lt_merge *m, lt_adapter_file *file, double weight)
+{
+    for (int i = 0; i < file->module_count; i++) {
+        if (weight != 1 && file->modules[i].magnitude)
+            return lt_error_set(m->err, LT_ERR_UNSUPPORTED, "%s: DoRA takes no weight", file->path);
+        file->modules[i].scale *= weight;
+    }
+    return true;
+}
+
+static bool open_adapters(lt_merge *m)
+{
+    const lt_merge_options *o = m->options;
+    if (o->adapter_count == 0)
+        return true;
+    lt_adapter_file **files = calloc((size_t)o->adapter_count, sizeof *files);
+    double *weights = calloc((size_t)o->adapter_count, sizeof *weights);
+    bool ok = (files && weights) || lt_error_set(m->err, LT_ERR_MEMORY, "out of memory");
+    for (int i = 0; ok && i < o->adapter_count; i++) {
+        weights[i] = o->weights ? o->weights[i] : 1;
+        ok = lt_adapter_file_read(&files[i], o->adapters[i], &m->config, m->err);
+    }
+    if (ok && o->adapter_count == 1) {
+        m->adapter = files[0];
+        files[0] = NULL;
+        ok = weigh_one(m, m->adapter, weights[0]);
+    } else if (ok)
+        ok = lt_adapter_combine(&m->adapter, files, weights, o->adapter_count, o->combination, o->density, o->seed, m->err);
+    for (int i = 0; files && i < o->adapter_count; i++)
+        lt_adapter_file_free(files[i]);
+    free(files);
+    free(weights);
+    return ok;
+}
+
+/* ---- a folder ---- */
+
+typedef struct folder {
+    char output[4000], temporary[4096];
+} folder;
+
+static bool is_empty(const char *path)
+{
+    DIR *dir = opendir(path);
+    int entries = 0;
+    while (dir && readdir(dir) && entries < 3)
+        entries++;
+    if (dir)
+        closedir(dir);
+    return entries == 2;
+}
+
+static void remove_folder(const char *path)
+{
+    DIR *dir = opendir(path);
+    for (struct dirent *entry; dir && (entry = readdir(dir));)
+        if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
+            unlinkat(dirfd(dir), entry->d_name, 0);
+    if (dir)
+        closedir(dir);
+    rmdir(path);
+}
+
+/* Everything is written beside and renamed at the end: the folder appears whole, or not at all. */
+static bool begin_folder(folder *f, const char *output, lt_error *err)
+{
+    size_t n = strlen(output);
+    while (n > 1 && output[n - 1] == '/')
+        n--;
+    if (n == 0 || n >= sizeof f->output)
+        return lt_error_set(err, LT_ERR_USAGE, "output: a name of %zu bytes", n);
+    snprintf(f->output, sizeof f->output, "%.*s", (int)n, output);
+    if (lt_file_exists(f->output) || (lt_file_is_folder(f->output) && !is_empty(f->output)))
+        return lt_error_set(err, LT_ERR_USAGE, "%s: exists and is not an empty folder", f->output);
+    snprintf(f->temporary, sizeof f->temporary, "%s.tmp-%ld", f->output, (long)getpid());
+    return lt_file_make_folder(f->temporary, err);
+}
+
+static bool publish_folder(const folder *f, lt_error *err)
+{
+    rmdir(f->output);
+    return lt_file_sync_folder(f->temporary, err) &&
+           (rename(f->temporary, f->output) == 0 || lt_error_errno(err, "%s: cannot rename %s to it", f->output, f->temporary));
+}
+
+static bool write_json(const folder *f, const char *name, const json_t *root, lt_error *err)
+{
+    char path[4200];
+    snprintf(path, sizeof path, "%s/%s", f->temporary, name);
+    char *text = lt_json_text(root, 2, false);
+    if (!text)
+        return lt_error_set(err, LT_ERR_MEMORY, "%s: out of memory", path);
+    bool ok = lt_file_replace(path, text, strlen(text), err);
+    free(text);
+    return ok;
+}
+
+static bool copy_companions(const folder *f, const char *source, lt_error *err)
+{
+    static const char *const names[] = {"generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+                                        "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt", "tokenizer.model",
+                                        "chat_template.jinja"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char from[4096], to[4200];
+        char *data;
+        size_t size;
+        if (!lt_file_join(from, sizeof from, source, names[i], err))
+            return false;
+        if (!lt_file_exists(from))
+            continue;
+        snprintf(to, sizeof to, "%s/%s", f->temporary, names[i]);
+        if (!lt_file_read(from, COMPANION_LIMIT_BYTES, &data, &size, err))
+            return false;
+        bool ok = lt_file_replace(to, data, size, err);
+        free(data);
+        if (!ok)
+            return false;
+    }
+    return true;
+}
+
+/* The tokenizer of a GGUF as the files that amount to it. */
+static bool write_gguf_companions(const folder *f, const lt_gguf *source, lt_error *err)
+{
+    if (!lt_tokenizer_gguf_has(source))
+        return true;
+    json_t *(*const make[3])(const lt_gguf *, lt_error *) = {lt_tokenizer_gguf_root, lt_tokenizer_gguf_config,
+                                                             lt_tokenizer_gguf_generation};
+    static const char *const names[3] = {"tokenizer.json", "tokenizer_config.json", "generation_config.json"};
+    for (int i = 0; i < 3; i++) {
+        json_t *root = make[i](source, err);
+        if (root && i == 0)
+            json_object_set_new(root, "version", json_string("1.0"));
+        bool ok = root && write_json(f, names[i], root, err);
+        json_decref(root);
+        if (!ok)
+            return false;
+    }
+    return true;
+}
+
+static void set_classifier(lt_merge *m, json_t *config)
+{
+    char name[64];
+    const lt_adapter_tensor *head = NULL;
+    for (int i = 0; m->adapter && i < m->adapter->tensor_count; i++)
+        if (!strcmp(m->adapter->tensors[i].name, "score.weight") || !strcmp(m->adapter->tensors[i].name, "classifier.weight"))
+            head = &m->adapter->tensors[i];
+    const char *architecture = json_string_value(json_array_get(json_object_get(config, "architectures"), 0));
+    if (!head || !architecture || strstr(architecture, "ForSequenceClassification"))
+        return;
+    const char *end = strstr(architecture, "For");
+    end = end ? end : strstr(architecture, "LMHead");
+    snprintf(name, sizeof name, "%.*sForSequenceClassification", end ? (int)(end - architecture) : (int)strlen(architecture), architecture);
+    json_object_set_new(config, "architectures", json_pack("[s]", name));
+    json_t *labels = json_object();
+    for (int64_t i = 0; i < head->shape[0]; i++) {
+        char key[24], label[32];
+        snprintf(key, sizeof key, "%" PRId64, i);
+        snprintf(label, sizeof label, "LABEL_%" PRId64, i);
+        json_object_set_new(labels, key, json_string(label));
+    }
+    json_object_set_new(config, "id2label", labels);
+}
+
+static bool write_config(lt_merge *m, const folder *f, lt_dtype dtype)
+{
+    char path[4096];
+    json_t *config = NULL;
+    if (m->source)
+        config = lt_gguf_config_json(m->source, m->err);
+    else if (lt_file_join(path, sizeof path, m->options->model, "config.json", m->err))
+        config = lt_json_load(path, LT_JSON_CONFIG_LIMIT_BYTES, m->err);
+    if (!config)
+        return false;
+    const char *name = dtype == LT_DTYPE_F32 ? "float32" : dtype == LT_DTYPE_F16 ? "float16" : "bfloat16";
+    const char *key = json_object_get(config, "dtype") ? "dtype" : "torch_dtype";
+    json_object_set_new(config, key, json_string(name));
+    json_object_del(config, "quantization_config");
+    if (m->untied)
+        json_object_set_new(config, "tie_word_embeddings", json_false());
+    set_classifier(m, config);
+    bool ok = write_json(f, "config.json", config, m->err);
+    json_decref(config);
+    return ok;
+}
+
+/* ---- weights of a folder ---- */
+
+static bool append_safetensors(void *writer, const void *data, int64_t bytes, lt_error *err)
+{
+    return lt_safetensors_append(writer, data, bytes, err);
+}
+
+static void shard_name(int shard, int shards, char out[64])
+{
+    if (shards == 1)
+        strcpy(out, "model.safetensors");
+    else
+        snprintf(out, 64, "model-%05d-of-%05d.safetensors", shard + 1, shards);
+}
+
+static int64_t bytes_of(const lt_merge_tensor *item)
+{
+    return lt_dtype_bytes(item->dtype, item->elements);
+}
+
+static bool write_shard(lt_merge *m, const char *path, int64_t first, int64_t last)
+{
+    static const char *const metadata[] = {"format", "pt", NULL};
+    lt_safetensors_writer *writer = NULL;
+    lt_tensor_spec *specs = calloc((size_t)(last - first) + 1, sizeof *specs);
+    if (!specs)
+        return lt_error_set(m->err, LT_ERR_MEMORY, "out of memory for the list of tensors");
+    for (int64_t i = first; i < last; i++) {
+        specs[i - first] = (lt_tensor_spec){.name = m->items[i].name, .dtype = m->items[i].dtype, .dims = m->items[i].dims};
+        memcpy(specs[i - first].shape, m->items[i].shape, sizeof m->items[i].shape);
+    }
+    bool ok = lt_safetensors_create(&writer, path, specs, last - first, metadata, m->err);
+    free(specs);
+    for (int64_t i = first; ok && i < last; i++)
+        ok = lt_merge_stream(m, &m->items[i], append_safetensors, writer);
+    if (ok)
+        return lt_safetensors_finish(writer, m->err);
+    lt_safetensors_abort(writer);
+    return false;
+}
+
+static bool write_index(lt_merge *m, const folder *f, const int *shard_of, int shards)
+{
+    json_t *map = json_object();
+    char name[64];
+    for (int64_t i = 0; i < m->count; i++) {
+        shard_name(shard_of[i], shards, name);
+        json_object_set_new(map, m->items[i].name, json_string(name));
+    }
+    json_t *root = json_pack("{s:{s:I}, s:o}", "metadata", "total_size", (json_int_t)m->total_bytes, "weight_map", map);
+    bool ok = root && write_json(f, "model.safetensors.index.json", root, m->err);
+    json_decref(root);
+    return ok;
+}
+
+static bool write_weights(lt_merge *m, const folder *f, int *files)
+{
+    int64_t limit = m->options->shard_bytes > 0 ? m->options->shard_bytes : 5000000000, filled = 0;
+    int *shard_of = malloc((size_t)m->count * sizeof *shard_of + 1), shards = 0;
+    if (!shard_of)
+        return lt_error_set(m->err, LT_ERR_MEMORY, "out of memory for the list of tensors");
+    for (int64_t i = 0; i < m->count; i++) {
+        if (shards == 0 || filled + bytes_of(&m->items[i]) > limit) {
+            shards++;
+            filled = 0;
+        }
+        filled += bytes_of(&m->items[i]);
+        shard_of[i] = shards - 1;
+    }
+    bool ok = true;
+    for (int64_t first = 0, last; ok && first < m->count; first = last) {
+        char name[64], path[4200];
+        for (last = first; last < m->count && shard_of[last] == shard_of[first]; last++)
+            ;
+        shard_name(shard_of[first], shards, name);
+        snprintf(path, sizeof path, "%s/%s", f->temporary, name);
+        ok = write_shard(m, path, first, last);
+    }
+    if (ok && shards > 1)
+        ok = write_index(m, f, shard_of, shards);
+    free(shard_of);
+    *files = shards;
+    return ok;
+}
+
+static lt_dtype matrix_dtype(const lt_merge *m)
+{
+    for (int64_t i = 0; i < m->count; i++)
+        if (m->items[i].module && m->items[i].dims == 2)
+            return m->items[i].dtype;
+    for (int64_t i = 0; i < m->count; i++)
+        if (m->items[i].dims == 2)
+            return m->items[i].dtype;
+    return LT_DTYPE_F32;
+}
+
+static bool write_folder(lt_merge *m, int *files)
+{
+    folder f = {"", ""};
+    if (!begin_folder(&f, m->options->output, m->err))
+        return false;
+    bool ok = write_config(m, &f, matrix_dtype(m)) &&
+              (m->source ? write_gguf_companions(&f, m->source, m->err) : copy_companions(&f, m->options->model, m->err)) &&
+              write_weights(m, &f, files) && publish_folder(&f, m->err);
+    if (!ok)
+        remove_folder(f.temporary);
+    return ok;
+}
+
+/* ---- one GGUF file ---- */
+
+static bool append_gguf(void *writer, const void *data, int64_t bytes, lt_error *err)
+{
+    return lt_gguf_append(writer, data, bytes, err);
+}
+
+/* general.file_type, as ggml numbers what most tensors are. */
+static uint32_t file_type(lt_dtype dtype)
+{
+    static const struct {
+        const char *name;
+        uint32_t type;
+    } known[] = {{"F32", 0}, {"F16", 1}, {"Q4_0", 2}, {"Q4_1", 3}, {"Q8_0", 7}, {"Q5_0", 8}, {"Q5_1", 9}, {"Q4_K", 15},
+                 {"Q5_K", 17}, {"Q6_K", 18}, {"BF16", 32}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (!strcmp(known[i].name, lt_dtype_get(dtype)->name))
+            return known[i].type;
+    return 0;
+}
+
+static bool write_rope_tensors(lt_merge *m, const lt_gguf_tensor *const *tensors, int count, lt_gguf_writer *writer)
+{
+    bool ok = true;
+    for (int i = 0; ok && i < count; i++) {
+        void *data = malloc((size_t)tensors[i]->bytes);
+        ok = (data || lt_error_set(m->err, LT_ERR_MEMORY, "out of memory")) &&
+             lt_file_pread(m->source->fd, m->source->path, data, (size_t)tensors[i]->bytes, tensors[i]->offset, m->err) &&
+             lt_gguf_append(writer, data, tensors[i]->bytes, m->err);
+        free(data);
+    }
+    return ok;
+}
+
+static bool write_gguf(lt_merge *m)
+{
+    enum { MOST_ROPE = 4 };
+    lt_gguf_metadata metadata = {0};
+    lt_gguf_writer *writer = NULL;
+    const lt_gguf_tensor *rope[MOST_ROPE];
+    float *freqs = NULL;
+    int64_t half = 0;
+    int ropes = 0;
+    lt_gguf_spec *specs = calloc((size_t)m->count + MOST_ROPE, sizeof *specs);
+    bool ok = specs || lt_error_set(m->err, LT_ERR_MEMORY, "out of memory for the list of tensors");
+    if (ok && lt_file_exists(m->options->output))
+        ok = lt_error_set(m->err, LT_ERR_USAGE, "%s: exists already", m->options->output);
+    if (ok && m->source)
+        lt_gguf_metadata_copy(&metadata, m->source);
+    else
+        ok = ok && lt_gguf_metadata_of_folder(&metadata, m->options->model, &m->config, m->err) &&
+             lt_gguf_rope_freqs(&m->config, &freqs, &half, m->err);
+    lt_gguf_set_u32(&metadata, "general.file_type", file_type(matrix_dtype(m)));
+    if (!m->source || !lt_gguf_find(m->source, "general.quantization_version"))
+        lt_gguf_set_u32(&metadata, "general.quantization_version", 2);
+    for (int64_t i = 0; ok && m->source && i < m->source->tensor_count && ropes < MOST_ROPE; i++)
+        if (!strncmp(m->source->tensors[i].name, "rope_f", 6)) {
+            rope[ropes] = &m->source->tensors[i];
+            specs[ropes] = (lt_gguf_spec){.name = rope[ropes]->name, .type = rope[ropes]->type, .dims = rope[ropes]->dims};
+            memcpy(specs[ropes].shape, rope[ropes]->shape, sizeof specs->shape);
+            ropes++;
+        }
+    if (freqs)
+        specs[0] = (lt_gguf_spec){.name = "rope_freqs.weight", .type = 0, .dims = 1, .shape = {half}};
+    int64_t extra = ropes + (freqs ? 1 : 0);
+    for (int64_t i = 0; ok && i < m->count; i++) {
+        const lt_merge_tensor *item = &m->items[i];
+        lt_gguf_spec *spec = &specs[extra + i];
+        *spec = (lt_gguf_spec){.name = item->gguf, .dims = item->dims};
+        memcpy(spec->shape, item->shape, sizeof spec->shape);
+        if (item->rows_are_inputs && item->dims == 2) {
+            spec->shape[0] = item->shape[1];
+            spec->shape[1] = item->shape[0];
+        }
+        ok = lt_gguf_type_of_dtype(item->dtype, &spec->type) ||
+             lt_error_set(m->err, LT_ERR_UNSUPPORTED, "%s: a GGUF has no %s", m->options->output, lt_dtype_get(item->dtype)->name);
+    }
+    ok = ok && lt_gguf_create(&writer, m->options->output, &metadata, specs, extra + m->count, m->err) &&
+         write_rope_tensors(m, rope, ropes, writer) && (!freqs || lt_gguf_append(writer, freqs, half * 4, m->err));
+    for (int64_t i = 0; ok && i < m->count; i++)
+        ok = lt_merge_stream(m, &m->items[i], append_gguf, writer);
+    if (ok)
+        ok = lt_gguf_finish(writer, m->err);
+    else
+        lt_gguf_abort(writer);
+    if (ok && !m->source && !lt_gguf_check_written(m->options->output, &m->config, m->err)) {
+        unlink(m->options->output);
+        ok = false;
+    }
+    lt_gguf_metadata_free(&metadata);
+    free(specs);
+    free(freqs);
+    return ok;
+}
+
+/* ---- the whole ---- */
+
+static void close_merge(lt_merge *m)
+{
+    for (int64_t i = 0; i < m->count; i++) {
+        free(m->items[i].name);
+        free(m->items[i].gguf);
+    }
+    free(m->items);
+    free(m->values);
+    lt_adapter_file_free(m->adapter);
+    lt_safetensors_close(m->base);
+    lt_gguf_close(m->source);
+    lt_config_free(&m->config);
+}
+
+bool lt_api_merge(const lt_merge_options *options, lt_merge_result *result, lt_error *err)
+{
+    lt_merge m = {.options = options, .err = err};
+    *result = (lt_merge_result){.files = 1};
+    bool ok = open_base(&m) && open_adapters(&m) && lt_merge_plan(&m);
+    if (ok && m.untied)
+        lt_log_warning("%s: the output head was the embedding; it becomes a matrix of its own, because the adapter changes one of them",
+                       options->model);
+    ok = ok && (options->gguf ? write_gguf(&m) : write_folder(&m, &result->files));
+    if (ok) {
+        result->tensors = m.count;
+        for (int64_t i = 0; i < m.count; i++)
+            result->merged += m.items[i].module || m.items[i].whole || m.items[i].rows || m.items[i].bias_of;
+        result->bytes = m.total_bytes;
+        result->dtype = lt_dtype_get(matrix_dtype(&m))->name;
+        result->largest_rounding = m.largest_rounding;
+        result->untied = m.untied;
+    }
+    close_merge(&m);
+    return ok;
+}
