@@ -33,6 +33,11 @@ unsigned lt_adapter_can(lt_peft_type type)
     return method ? method->can : 0;
 }
 
+static bool exports(const lt_adapter *a)
+{
+    return a->method->exports && a->method->exports(a->state);
+}
+
 static bool saved(const char *module, void *context)
 {
     return lt_peft_saves_module(context, module);
@@ -67,7 +72,7 @@ bool lt_adapter_init(lt_adapter *a, lt_param_list *params, uint64_t seed, lt_err
     return a->method->init(a->state, params, seed, err) && lt_model_trained_load(a->model, params, err);
 }
 
-static bool load_tensor(lt_safetensors *set, const lt_param *p, const char *folder, lt_error *err)
+bool lt_adapter_load_tensor(lt_safetensors *set, const lt_param *p, const char *folder, lt_error *err)
 {
     const lt_tensor_info *info = lt_safetensors_find(set, p->name);
     if (!info)
@@ -110,13 +115,13 @@ static bool all_known(lt_safetensors *set, lt_param_list *params, const char *fo
 bool lt_adapter_load(lt_adapter *a, lt_param_list *params, const char *folder, lt_error *err)
 {
     lt_safetensors *set;
-    if (a->method->load)
+    if (exports(a))
         return a->method->load(a->state, params, folder, err);
     if (!lt_peft_open_tensors(&set, folder, err))
         return false;
     bool ok = all_known(set, params, folder, err);
     for (int i = 0; ok && i < params->count; i++)
-        ok = load_tensor(set, &params->items[i], folder, err);
+        ok = lt_adapter_load_tensor(set, &params->items[i], folder, err);
     lt_safetensors_close(set);
     return ok;
 }
@@ -129,7 +134,12 @@ bool lt_adapter_has_encoder(const lt_adapter *a)
 bool lt_adapter_exported(lt_adapter *a, const lt_param_list *params, const lt_param_list **list, lt_error *err)
 {
     *list = params;
-    return !a->method->exported || a->method->exported(a->state, list, err);
+    return !exports(a) || a->method->exported(a->state, params, list, err);
+}
+
+bool lt_adapter_export_config(lt_adapter *a, lt_peft_config *config, lt_error *err)
+{
+    return !exports(a) || !a->method->export_config || a->method->export_config(a->state, config, err);
 }
 
 void lt_adapter_complete(lt_peft_config *config, const lt_model *model)

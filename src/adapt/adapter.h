@@ -17,10 +17,13 @@ typedef struct lt_adapter_method {
     void (*bind)(void *state, lt_param_list *params);
     /* Fills freshly made tensors. */
     bool (*init)(void *state, lt_param_list *params, uint64_t seed, lt_error *err);
-    /* What folder/adapter_model.safetensors holds instead of the trained tensors: a list whose values are up to date and stay the
-     * method's. NULL: the trained tensors themselves. */
-    bool (*exported)(void *state, const lt_param_list **list, lt_error *err);
-    /* Reads the tensors of a folder where lt_adapter_load's way is not the method's; NULL otherwise. */
+    /* Does folder/adapter_model.safetensors hold other tensors than those that are trained? Then the three below speak of them.
+     * NULL: never. */
+    bool (*exports)(const void *state);
+    /* A list whose values are up to date and stay the method's. */
+    bool (*exported)(void *state, const lt_param_list *params, const lt_param_list **list, lt_error *err);
+    /* What the file's configuration says instead, in a shallow copy of it; NULL: the same. */
+    bool (*export_config)(void *state, lt_peft_config *config, lt_error *err);
     bool (*load)(void *state, lt_param_list *params, const char *folder, lt_error *err);
     /* The trained tensors have a file of their own beside the exported ones (LT_ADAPTER_ENCODER_FILE). NULL: never. */
     bool (*has_encoder)(const void *state);
@@ -52,6 +55,12 @@ bool lt_adapter_has_encoder(const lt_adapter *adapter);
 /* The tensors of adapter_model.safetensors under PEFT's names: `params`, or what the method makes of them, with values as they
  * are now. Borrowed, until the next call. */
 bool lt_adapter_exported(lt_adapter *adapter, const lt_param_list *params, const lt_param_list **list, lt_error *err);
+
+/* Changes a shallow copy of the configuration to what belongs beside them; what it points at stays the adapter's. */
+bool lt_adapter_export_config(lt_adapter *adapter, lt_peft_config *config, lt_error *err);
+
+/* For methods: the tensor called as `param` is, into param->value. Shape, type and values are checked. */
+bool lt_adapter_load_tensor(lt_safetensors *set, const lt_param *param, const char *folder, lt_error *err);
 
 /* Off: the model is its base. Modules in modules_to_save stay. */
 void lt_adapter_enable(lt_adapter *adapter, bool enabled);

@@ -7,14 +7,21 @@
 #include <string.h>
 
 #include "adapt/dora.h"
+#include "adapt/low_rank.h"
 #include "adapt/lora_embedding.h"
 #include "adapt/lora_experts.h"
 #include "adapt/lora_linear.h"
+#include "adapt/residual.h"
 #include "core/rng.h"
 
 /* One adapted linear layer. */
 typedef struct entry {
-    lt_dora dora; /* its lora part alone without DoRA */
+    union {
+        lt_dora dora; /* its lora part alone without DoRA */
+        lt_residual residual;
+    };
+    /* Begun as a part of w: twice the rank, (2R,K) and (N,2R), A and B before what they began with, as the file has it */
+    float *whole_a, *whole_b;
     lt_linear *linear;
     int a, b, m; /* indices of its tensors; m is -1 without DoRA */
 } entry;
@@ -28,6 +35,10 @@ typedef struct lora {
     lt_lora_experts *experts; /* NULL: none are adapted */
     lt_lora_embedding embedding;
     int embedding_a, embedding_b; /* -1: the embedding is not adapted */
+    bool residual;                /* PiSSA, OLoRA */
+    lt_arena own;                 /* then: whole_a, whole_b and b0 of every entry */
+    lt_param_list exported;
+    lt_peft_patterns ranks, alphas; /* of the file */
     /* while attaching */
     lt_param_list *params;
     lt_error *err;
@@ -85,7 +96,11 @@ static void attach_linear(lt_linear *linear, int64_t block, lt_linear_slot slot,
     e->m = -1;
     if (c->use_dora) {
         e->m = add_tensor(l, linear->module, LT_PEFT_PART_MAGNITUDE, 1, linear->N, 0);
-        l->failed = !lt_dora_init(&e->dora, linear, match.rank, (float)match.scale, l->err);
+        l->failed = !lt_dora_init(&e->dora, linear, match.rank, (float)match.scale, (float)c->dropout, l->err);
+    } else if (l->residual) {
+        if (match.rank > linear->N || match.rank > linear->K)
+            l->failed = !lt_error_set(l->err, LT_ERR_USAGE, "init_lora_weights: '%s' has no %d singular values", linear->module, match.rank);
+        lt_residual_init(&e->residual, match.rank, (float)match.scale, (float)c->dropout);
     } else {
         lt_lora_linear_init(&e->dora.lora, match.rank, (float)match.scale, (float)c->dropout);
         lt_lora_linear_lend(&e->dora.lora);
@@ -99,6 +114,11 @@ static void attach_embedding(lora *l)
     lt_peft_match match;
     if (!matches(l, c->embed_name, LT_PEFT_MODULE_EMBEDDING, &match))
         return;
+    if (l->residual) {
+        l->failed = !lt_error_set(l->err, LT_ERR_UNSUPPORTED, "init_lora_weights: PiSSA and OLoRA on the embedding '%s' are not supported",
+                                  c->embed_name);
+        return;
+    }
     if (l->config->lora.use_dora) {
         l->failed = !lt_error_set(l->err, LT_ERR_UNSUPPORTED, "DoRA on the embedding '%s' is not supported; leave it out of target_modules",
                                   c->embed_name);
@@ -122,26 +142,54 @@ static void detach(void *state)
     lora *l = state;
     for (int i = 0; i < l->count; i++) {
         l->entries[i]->linear->hook = NULL;
-        lt_dora_free(&l->entries[i]->dora);
+        if (!l->residual)
+            lt_dora_free(&l->entries[i]->dora);
         free(l->entries[i]);
     }
     lt_lora_experts_detach(l->experts);
     if (l->embedding_a >= 0)
         l->model->embed.hook = NULL;
     lt_peft_matcher_free(l->matcher);
+    lt_param_list_free(&l->exported);
+    lt_arena_free(&l->own);
+    free(l->ranks.items); /* the keys are the configuration's */
+    free(l->alphas.items);
     free(l->entries);
     free(l);
 }
 
+static void layout_residual(lora *l, lt_arena *arena)
+{
+    for (int i = 0; i < l->count; i++) {
+        entry *e = l->entries[i];
+        int64_t R = e->residual.lora.R, N = e->linear->N, K = e->linear->K;
+        e->whole_a = LT_ARENA_NEW(arena, float, 2 * R * K);
+        e->whole_b = LT_ARENA_NEW(arena, float, N * 2 * R);
+        e->residual.a0 = e->whole_a + (e->whole_a ? R * K : 0);
+        e->residual.b0 = LT_ARENA_NEW(arena, float, N * R);
+    }
+}
+
+static bool take_residual(lora *l, lt_error *err)
+{
+    lt_arena measure = lt_arena_measure();
+    layout_residual(l, &measure);
+    if (!lt_arena_init(&l->own, measure.used, err))
+        return false;
+    memset(l->own.base, 0, (size_t)measure.used); /* resident: plans begin from what the process holds */
+    layout_residual(l, &l->own);
+    return true;
+}
+
 static bool attach(void **state, lt_model *model, const lt_peft_config *config, lt_param_list *params, lt_error *err)
 {
-    if (config->lora.use_dora && config->lora.dropout > 0)
-        return lt_error_set(err, LT_ERR_UNSUPPORTED, "DoRA with lora_dropout %g is not supported: set lora_dropout to 0",
-                            config->lora.dropout);
+    bool residual = config->lora.init == LT_LORA_INIT_PISSA || config->lora.init == LT_LORA_INIT_OLORA;
+    if (residual && config->lora.use_dora)
+        return lt_error_set(err, LT_ERR_UNSUPPORTED, "init_lora_weights: PiSSA and OLoRA cannot be used with DoRA");
     lora *l = calloc(1, sizeof *l);
     if (!l)
         return lt_error_set(err, LT_ERR_MEMORY, "out of memory for the adapter");
-    *l = (lora){.model = model, .config = config, .params = params, .err = err, .embedding_a = -1};
+    *l = (lora){.model = model, .config = config, .params = params, .err = err, .embedding_a = -1, .residual = residual};
     if (!lt_peft_matcher_create(&l->matcher, config, err)) {
         detach(l);
         return false;
@@ -150,11 +198,15 @@ static bool attach(void **state, lt_model *model, const lt_peft_config *config, 
     lt_model_each_linear(model, attach_linear, l);
     if (!l->failed)
         l->failed = !lt_lora_experts_attach(&l->experts, model, config, params, err);
+    if (!l->failed && l->experts && residual)
+        l->failed = !lt_error_set(err, LT_ERR_UNSUPPORTED, "init_lora_weights: PiSSA and OLoRA on target_parameters are not supported");
     if (!l->failed && !l->experts && l->count == 0 && l->embedding_a < 0) {
         char list[512] = "";
         lt_model_each_linear(model, name_module, list);
         l->failed = !lt_error_set(err, LT_ERR_USAGE, "target_modules match no layer of the model; its blocks have: %s", list);
     }
+    if (!l->failed && residual)
+        l->failed = !take_residual(l, err);
     if (l->failed) {
         detach(l);
         return false;
@@ -251,12 +303,155 @@ static bool fill_orthogonal(lt_param *a, lt_param *b, int64_t R, uint64_t seed, 
     return true;
 }
 
+/* ---- PiSSA and OLoRA ---- */
+
+/* b (N,R) = factor · rows of x (R,N), transposed. */
+static void to_columns(const float *x, int64_t R, int64_t N, float factor, float *b)
+{
+    for (int64_t n = 0; n < N; n++)
+        for (int64_t r = 0; r < R; r++)
+            b[n * R + r] = factor * x[r * N + n];
+}
+
+/* PiSSA: w ≈ U S V, A = √(S / s) V, B = U √(S / s). OLoRA: w = Q R, A = R, B = Q. */
+static bool factorise(const lora *l, const entry *e, uint64_t seed, float *a, float *b, lt_error *err)
+{
+    const lt_lora_config *c = &l->config->lora;
+    int64_t R = e->residual.lora.R, N = e->linear->N, K = e->linear->K;
+    float *u = malloc((size_t)(R * N) * sizeof *u), *s = malloc((size_t)R * sizeof *s);
+    bool ok = (u && s) || lt_error_set(err, LT_ERR_MEMORY, "out of memory for the adapter");
+    if (ok && c->init == LT_LORA_INIT_OLORA)
+        ok = lt_low_rank_qr(e->linear, R, u, a, err);
+    else if (ok && (ok = lt_low_rank_svd(e->linear, R, c->pissa_niter, seed, u, s, a, err)))
+        for (int64_t r = 0; r < R; r++) {
+            float root = sqrtf(s[r] / e->residual.lora.scale);
+            lt_kernels_get()->scale(a + r * K, root, K);
+            lt_kernels_get()->scale(u + r * N, root, N);
+        }
+    if (ok)
+        to_columns(u, R, N, 1, b);
+    free(u);
+    free(s);
+    return ok;
+}
+
+/* The half that does not change, from the beginning that a0 and b0 hold. */
+static void remember_beginning(entry *e)
+{
+    int64_t R = e->residual.lora.R;
+    for (int64_t n = 0; n < e->linear->N; n++)
+        for (int64_t r = 0; r < R; r++)
+            e->whole_b[n * 2 * R + R + r] = -e->residual.b0[n * R + r];
+}
+
+static bool init_residual(lora *l, lt_param_list *params, uint64_t seed, lt_error *err)
+{
+    for (int i = 0; i < l->count; i++) {
+        entry *e = l->entries[i];
+        lt_param *a = &params->items[e->a], *b = &params->items[e->b];
+        if (!factorise(l, e, seed, a->value, b->value, err))
+            return false;
+        memcpy(e->residual.a0, a->value, (size_t)a->elements * sizeof(float));
+        memcpy(e->residual.b0, b->value, (size_t)b->elements * sizeof(float));
+        remember_beginning(e);
+    }
+    return true;
+}
+
+static bool exports(const void *state)
+{
+    return ((const lora *)state)->residual;
+}
+
+static entry *entry_of(const lora *l, int param)
+{
+    for (int i = 0; i < l->count; i++)
+        if (l->entries[i]->a == param || l->entries[i]->b == param)
+            return l->entries[i];
+    return NULL;
+}
+
+/* (w - s B0 A0) + s B A = w + s [B, -B0] [A; A0]: a plain LoRA of twice the rank on the base as it is. */
+static bool exported(void *state, const lt_param_list *params, const lt_param_list **list, lt_error *err)
+{
+    lora *l = state;
+    (void)err;
+    lt_param_list_free(&l->exported);
+    for (int i = 0; i < params->count; i++) {
+        const lt_param *p = &params->items[i];
+        entry *e = entry_of(l, i);
+        int64_t shape[4] = {p->shape[0], p->shape[1], p->shape[2], p->shape[3]}, R = e ? e->residual.lora.R : 0;
+        if (e)
+            shape[e->a == i ? 0 : 1] *= 2;
+        int at = lt_param_list_add(&l->exported, p->name, p->dims, shape, p->decay);
+        l->exported.items[at].value = !e ? p->value : e->a == i ? e->whole_a : e->whole_b;
+        if (e && e->a == i)
+            memcpy(e->whole_a, p->value, (size_t)p->elements * sizeof(float));
+        for (int64_t n = 0; e && e->b == i && n < e->linear->N; n++)
+            memcpy(e->whole_b + n * 2 * R, p->value + n * R, (size_t)R * sizeof(float));
+    }
+    *list = &l->exported;
+    return true;
+}
+
+static bool times(lt_peft_patterns *out, const lt_peft_patterns *in, double factor)
+{
+    free(out->items);
+    *out = (lt_peft_patterns){.items = calloc((size_t)in->count + 1, sizeof *out->items), .count = in->count};
+    for (int i = 0; out->items && i < in->count; i++)
+        out->items[i] = (lt_peft_pattern){in->items[i].key, in->items[i].value * factor};
+    return out->items != NULL;
+}
+
+/* Twice the rank at the same scale. */
+static bool export_config(void *state, lt_peft_config *config, lt_error *err)
+{
+    lora *l = state;
+    double factor = config->lora.use_rslora ? sqrt(2) : 2;
+    if (!times(&l->ranks, &config->lora.rank_pattern, 2) || !times(&l->alphas, &config->lora.alpha_pattern, factor))
+        return lt_error_set(err, LT_ERR_MEMORY, "out of memory for the adapter");
+    config->lora.rank *= 2;
+    config->lora.alpha *= factor;
+    config->lora.rank_pattern = l->ranks;
+    config->lora.alpha_pattern = l->alphas;
+    config->lora.init = LT_LORA_INIT_KAIMING;
+    return true;
+}
+
+/* The other way: what a checkpoint of this run holds. */
+static bool load(void *state, lt_param_list *params, const char *folder, lt_error *err)
+{
+    lora *l = state;
+    const lt_param_list *list;
+    lt_safetensors *set;
+    if (!exported(l, params, &list, err) || !lt_peft_open_tensors(&set, folder, err))
+        return false;
+    bool ok = true;
+    for (int i = 0; ok && i < list->count; i++)
+        ok = lt_adapter_load_tensor(set, &list->items[i], folder, err);
+    lt_safetensors_close(set);
+    for (int i = 0; ok && i < l->count; i++) {
+        entry *e = l->entries[i];
+        lt_param *a = &params->items[e->a], *b = &params->items[e->b];
+        int64_t R = e->residual.lora.R;
+        memcpy(a->value, e->whole_a, (size_t)a->elements * sizeof(float)); /* a0 is the rest of whole_a */
+        for (int64_t n = 0; n < e->linear->N; n++)
+            for (int64_t r = 0; r < R; r++) {
+                b->value[n * R + r] = e->whole_b[n * 2 * R + r];
+                e->residual.b0[n * R + r] = -e->whole_b[n * 2 * R + R + r];
+            }
+    }
+    return ok;
+}
+
 static bool init(void *state, lt_param_list *params, uint64_t seed, lt_error *err)
 {
     lora *l = state;
     lt_lora_init kind = l->config->lora.init;
-    if (kind == LT_LORA_INIT_EVA || kind == LT_LORA_INIT_OLORA || kind == LT_LORA_INIT_PISSA)
-        return lt_error_set(err, LT_ERR_UNSUPPORTED, "init_lora_weights: a new adapter can start as true, false, gaussian or orthogonal");
+    if (l->residual)
+        return init_residual(l, params, seed, err);
+    if (kind == LT_LORA_INIT_EVA)
+        return lt_error_set(err, LT_ERR_UNSUPPORTED, "init_lora_weights: a new adapter cannot start as \"eva\"");
     for (int i = 0; i < l->count; i++) {
         entry *e = l->entries[i];
         lt_param *a = &params->items[e->a], *b = &params->items[e->b];
@@ -306,5 +501,6 @@ static void enable(void *state, bool enabled)
     l->embedding.hook.enabled = enabled;
 }
 
-const lt_adapter_method lt_adapter_lora = {.type = LT_PEFT_LORA, .can = LT_PEFT_CAN_DORA | LT_PEFT_CAN_PARAMETERS, .attach = attach, .bind = bind,
-                                           .init = init, .enable = enable, .detach = detach};
+const lt_adapter_method lt_adapter_lora = {.type = LT_PEFT_LORA, .can = LT_PEFT_CAN_DORA | LT_PEFT_CAN_PARAMETERS, .attach = attach,
+                                           .bind = bind, .init = init, .exports = exports, .exported = exported,
+                                           .export_config = export_config, .load = load, .enable = enable, .detach = detach};

@@ -243,9 +243,16 @@ static bool load(void *state, lt_param_list *params, const char *folder, lt_erro
     return ok;
 }
 
-static bool exported(void *state, const lt_param_list **list, lt_error *err)
+static bool exports(const void *state)
+{
+    (void)state;
+    return true;
+}
+
+static bool exported(void *state, const lt_param_list *params, const lt_param_list **list, lt_error *err)
 {
     prompt *a = state;
+    (void)params;
     (void)err;
     if (a->net)
         encode(&a->virtual, 0, 0, false);
@@ -266,7 +273,7 @@ static void enable(void *state, bool enabled)
 
 #define METHOD(of)                                                                                                       \
     {                                                                                                                    \
-        .type = of, .attach = attach, .bind = bind, .init = init, .exported = exported, .load = load,                    \
+        .type = of, .attach = attach, .bind = bind, .init = init, .exports = exports, .exported = exported, .load = load, \
         .has_encoder = has_encoder, .enable = enable, .detach = detach                                                   \
     }
 

@@ -71,7 +71,7 @@ static bool adapter_save(const lt_tuning *tuning, const lt_param_list *params, l
         config.task_type = NULL; /* PEFT has no task of this kind for masked language models */
     if (!config.task_type && !tuning->model->config.bidirectional)
         config.task_type = "CAUSAL_LM";
-    return lt_adapter_exported(tuning->adapter, params, &exported, err) &&
+    return lt_adapter_export_config(tuning->adapter, &config, err) && lt_adapter_exported(tuning->adapter, params, &exported, err) &&
            save_tensors(exported, folder, "adapter_model.safetensors", err) &&
            (!lt_adapter_has_encoder(tuning->adapter) || save_tensors(params, folder, LT_ADAPTER_ENCODER_FILE, err)) &&
            lt_peft_config_write(&config, folder, err);
