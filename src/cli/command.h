@@ -15,6 +15,7 @@
     X(REWARD, reward)                                                                                                  \
     X(CLASSIFY, classify)                                                                                              \
     X(RL, rl)                                                                                                          \
+    X(ROUNDS, rounds)                                                                                                  \
     X(SAMPLE, sample)                                                                                                  \
     X(PLAN, plan)                                                                                                      \
     X(GENERATE, generate)                                                                                              \

@@ -140,6 +140,8 @@ typedef struct lt_options {
     char *resume; /* "" for --resume without a folder */
     lathe_train_options train;
     lt_rl_options rl;
+    char *rounds_recipe; /* rounds */
+    bool rounds_resume;
     lt_task_options task;
     lt_merge_cli_options merge;
     int64_t threads;

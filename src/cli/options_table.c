@@ -316,7 +316,7 @@ static const lt_option table[] = {
 #undef GROUP
 
 #define GROUP .group = LT_GROUP_GENERAL
-    {"config", TEXT(config, "FILE"), GROUP, THIS_CALL, FOR(ALL & ~LT_ON(INIT) & ~LT_ON(QUANTIZE) & ~LT_ON(PLAN)),
+    {"config", TEXT(config, "FILE"), GROUP, THIS_CALL, FOR(ALL & ~LT_ON(INIT) & ~LT_ON(QUANTIZE) & ~LT_ON(PLAN) & ~LT_ON(ROUNDS)),
      .help = "recipe: a YAML file of these options, with underscores; flags win over it"},
     {"per-example", BOOL(per_example), GROUP, THIS_CALL, FOR(LT_ON(EVAL)), .help = "the loss of every row, too"},
     {"save-logits", TEXT(save_logits, "FILE"), GROUP, THIS_CALL, FOR(LT_ON(EVAL)),
@@ -432,6 +432,11 @@ static const lt_option table[] = {
 #define GROUP .group = LT_GROUP_OPTIMIZER
     {"learning-rate", NUMBER(train.learning_rate, 0, MANY), SHOWN("1e-5; 1e-6 with --method full"), GROUP, FOR(LT_ON(RL)), .help = "peak learning rate"},
 #undef GROUP
+/* Rounds. */
+    {"recipe", TEXT(rounds_recipe, "FILE"), .group = LT_GROUP_INPUT, THIS_CALL, FOR(LT_ON(ROUNDS)), NEEDED(LT_ON(ROUNDS)), .help = "YAML file with the steps"},
+    {"output", TEXT(train.output, "DIR"), .group = LT_GROUP_OUTPUT, ALSO("output-dir"), THIS_CALL, FOR(LT_ON(ROUNDS)), SHOWN("the recipe's"), .help = "folder of all rounds"},
+    {"resume", BOOL(rounds_resume), .group = LT_GROUP_OUTPUT, THIS_CALL, FOR(LT_ON(ROUNDS)), .help = "go on with the rounds that are there"},
+    {"json", BOOL(json), .group = LT_GROUP_GENERAL, THIS_CALL, FOR(LT_ON(ROUNDS)), .help = "the table as one JSON object on standard output"},
 };
 /* clang-format on */
 
