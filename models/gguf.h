@@ -33,6 +33,10 @@ bool lt_gguf_config_load(const lt_gguf *file, lt_config *config, lt_error *err);
  * configuration has no place for is an error. */
 bool lt_gguf_tensors_open(const lt_gguf *file, const lt_config *config, lt_safetensors **set, lt_error *err);
 
+/* All tensors of one file under their own names, whatever it holds; for looking. LT_ERR_UNSUPPORTED for a type that lathe does not
+ * compute with. */
+bool lt_gguf_tensors_raw(const lt_gguf *file, lt_safetensors **set, lt_error *err);
+
 /* Does the model, in one file or several, have a tensor of this name (GGUF's)? */
 bool lt_gguf_parts_have(const lt_gguf *file, const char *name, bool *has, lt_error *err);
 

@@ -255,3 +255,29 @@ bool lt_gguf_tensors_open(const lt_gguf *file, const lt_config *config, lt_safet
     close_parts(&p);
     return ok;
 }
+
+bool lt_gguf_tensors_raw(const lt_gguf *file, lt_safetensors **set, lt_error *err)
+{
+    const char *path = file->path;
+    lt_tensor_info *infos = calloc((size_t)file->tensor_count + 1, sizeof *infos);
+    int64_t count = 0;
+    bool ok = infos || lt_error_set(err, LT_ERR_MEMORY, "%s: out of memory for its tensors", path);
+    for (; ok && count < file->tensor_count; count++) {
+        const lt_gguf_tensor *tensor = &file->tensors[count];
+        lt_tensor_info *info = &infos[count];
+        *info = (lt_tensor_info){.name = strdup(tensor->name), .dims = tensor->dims, .elements = tensor->elements,
+                                 .offset = tensor->offset, .bytes = tensor->bytes};
+        memcpy(info->shape, tensor->shape, sizeof tensor->shape);
+        if (!info->name)
+            ok = lt_error_set(err, LT_ERR_MEMORY, "%s: out of memory for its tensors", path);
+        else if (!lt_gguf_dtype(tensor->type, &info->dtype))
+            ok = lt_error_set(err, LT_ERR_UNSUPPORTED, "%s: tensor '%s': %s is not computed with", path, tensor->name,
+                              lt_gguf_tensor_type_get(tensor->type)->name);
+    }
+    if (!ok) {
+        free_infos(infos, infos ? count : 0);
+        return false;
+    }
+    qsort(infos, (size_t)count, sizeof *infos, by_place);
+    return lt_safetensors_assemble(set, &path, 1, infos, count, err);
+}

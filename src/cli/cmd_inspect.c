@@ -100,6 +100,7 @@ static void print_adapter(const json_t *config)
         {"base_model_name_or_path", "base model"},
         {"r", "rank"},
         {"lora_alpha", "alpha"},
+        {"scale", "scale"},
         {"lora_dropout", "dropout"},
         {"target_modules", "targets"},
         {"modules_to_save", "also saved"},
@@ -188,7 +189,7 @@ const lt_command lt_cli_inspect = {
     .name = "inspect",
     .section = "Look",
     .summary = "what a model, an adapter, a run or a file of tensors holds",
-    .usage = "MODEL | ADAPTER | RUN | FILE.safetensors",
+    .usage = "MODEL | ADAPTER | RUN | FILE.safetensors | FILE.gguf",
     .details =
         "Shows the configuration, the tensors by layer with their types and sizes, the number of parameters, tokenizer "
         "and chat template, and the adapters or checkpoints inside the folder.",

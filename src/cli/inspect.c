@@ -8,6 +8,7 @@
 #include "formats/json.h"
 #include "formats/yaml.h"
 #include "models/family.h"
+#include "models/gguf.h"
 
 /* ---- folders ---- */
 
@@ -169,6 +170,103 @@ static bool add_adapter(json_t *facts, const char *folder, lt_safetensors **set,
     return true;
 }
 
+static bool add_mlx(json_t *facts, const char *folder, lt_safetensors **set, lt_error *err)
+{
+    char path[4096];
+    if (!add_document(facts, "config", folder, "adapter_config.json", err) ||
+        !lt_file_join(path, sizeof path, folder, "adapters.safetensors", err) || !lt_safetensors_open(set, path, err))
+        return false;
+    json_t *config = json_object_get(facts, "config"), *lora = json_object_get(config, "lora_parameters");
+    static const char *const names[][2] = {{"rank", "r"}, {"scale", "scale"}, {"dropout", "lora_dropout"}, {"keys", "target_modules"}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (json_object_get(lora, names[i][0]))
+            json_object_set(config, names[i][1], json_object_get(lora, names[i][0]));
+    if (!json_object_get(config, "peft_type"))
+        json_object_set_new(config, "peft_type", json_string("LORA"));
+    add_weights(facts, *set, "");
+    return true;
+}
+
+/* ---- GGUF ---- */
+
+/* Every entry of the metadata; a long array by its length. */
+static json_t *gguf_metadata(const lt_gguf *file)
+{
+    json_t *all = json_object();
+    for (int64_t i = 0; i < file->entry_count; i++) {
+        const lt_gguf_entry *e = &file->entries[i];
+        json_t *value = NULL;
+        double real;
+        int64_t integer;
+        lt_gguf_string text;
+        if (e->type == LT_GGUF_ARRAY)
+            value = json_pack("{s:s, s:I}", "array", lt_gguf_type_name(e->element), "length", (json_int_t)e->count);
+        else if (e->type == LT_GGUF_STRING && lt_gguf_get_string(file, e->key, &text, NULL))
+            value = json_stringn(text.data, text.size);
+        else if (e->type == LT_GGUF_BOOL)
+            value = json_boolean(e->value[0]);
+        else if (lt_gguf_number(e, 0, &real, &integer) && e->type != LT_GGUF_F32 && e->type != LT_GGUF_F64)
+            value = json_integer(integer);
+        else if (lt_gguf_number(e, 0, &real, NULL))
+            value = json_real(real);
+        if (value && json_object_set_new(all, e->key, value)) /* a key that is not UTF-8 */
+            continue;
+    }
+    return all;
+}
+
+static void add_gguf_tokenizer(json_t *facts, const lt_gguf *file)
+{
+    lt_gguf_string model = {"", 0};
+    const lt_gguf_entry *tokens = lt_gguf_find(file, "tokenizer.ggml.tokens");
+    if (!tokens || !lt_gguf_get_string(file, "tokenizer.ggml.model", &model, NULL))
+        return;
+    const char *kind = model.size == 4 && !memcmp(model.data, "gpt2", 4)    ? "BPE"
+                       : model.size == 5 && !memcmp(model.data, "llama", 5) ? "SentencePiece BPE"
+                       : model.size == 4 && !memcmp(model.data, "bert", 4)  ? "WordPiece"
+                                                                            : "unknown";
+    json_object_set_new(facts, "tokenizer", json_pack("{s:s, s:I}", "kind", kind, "vocabulary", (json_int_t)tokens->count));
+}
+
+static bool is_gguf_adapter(const lt_gguf *file)
+{
+    lt_gguf_string type = {"", 0};
+    return lt_gguf_get_string(file, "general.type", &type, NULL) && type.size == 7 && !memcmp(type.data, "adapter", 7);
+}
+
+static bool add_gguf(json_t *facts, const char *path, lt_safetensors **set, lt_error *err)
+{
+    lt_gguf *file;
+    lt_config config;
+    lt_error problem = {0};
+    if (!lt_gguf_open(&file, path, err))
+        return false;
+    bool adapter = is_gguf_adapter(file);
+    json_object_set_new(facts, "kind", json_string(adapter ? "adapter" : "model"));
+    json_object_set_new(facts, "format", json_string("gguf"));
+    json_object_set_new(facts, "metadata", gguf_metadata(file));
+    if (adapter) {
+        double alpha = 0;
+        lt_gguf_get_real(file, "adapter.lora.alpha", &alpha, NULL);
+        json_object_set_new(facts, "config", json_pack("{s:s, s:f}", "peft_type", "LORA", "lora_alpha", alpha));
+    } else if (lt_gguf_config_load(file, &config, &problem)) {
+        json_object_set_new(facts, "config", lt_gguf_config_json(file, &problem));
+        add_sizes(facts, &config);
+        lt_config_free(&config);
+    } else {
+        json_object_set_new(facts, "config", json_object());
+        json_object_set_new(facts, "problem", json_string(problem.message));
+    }
+    add_gguf_tokenizer(facts, file);
+    json_object_set_new(facts, "chat_template", json_boolean(lt_gguf_find(file, "tokenizer.chat_template") != NULL));
+    if (lt_gguf_tensors_raw(file, set, &problem))
+        add_weights(facts, *set, "");
+    else
+        json_object_set_new(facts, "problem", json_string(problem.message));
+    lt_gguf_close(file);
+    return true;
+}
+
 static bool add_run(json_t *facts, const char *folder, lt_error *err)
 {
     json_object_set_new(facts, "checkpoints", list_folders(folder, "trainer_state.json"));
@@ -178,6 +276,8 @@ static bool add_run(json_t *facts, const char *folder, lt_error *err)
 
 static bool look(json_t *facts, const char *path, lt_safetensors **set, lt_error *err)
 {
+    if (lt_gguf_is(path))
+        return add_gguf(facts, path, set, err);
     if (!lt_file_is_folder(path)) {
         json_object_set_new(facts, "kind", json_string("file"));
         if (!lt_safetensors_open(set, path, err))
@@ -193,6 +293,11 @@ static bool look(json_t *facts, const char *path, lt_safetensors **set, lt_error
             "%s: expected a model (config.json), an adapter (adapter_config.json) or a run (recipe.yaml); found "
             "none of these files in the folder",
             path);
+    if (adapter && has_file(path, "adapters.safetensors") && !has_file(path, "adapter_model.safetensors")) {
+        json_object_set_new(facts, "kind", json_string("adapter"));
+        json_object_set_new(facts, "format", json_string("mlx"));
+        return add_mlx(facts, path, set, err);
+    }
     json_object_set_new(facts, "kind", json_string(run ? "run" : adapter ? "adapter" : "model"));
     return (!model || add_model(facts, path, set, err)) && (!adapter || add_adapter(facts, path, set, err)) &&
            (!run || add_run(facts, path, err));
