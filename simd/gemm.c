@@ -520,6 +520,7 @@ void lt_gemm_with(const lt_kernels *set, const lt_gemm_call *call)
 {
     assert(call->M >= 0 && call->N >= 0 && call->K >= 0 && call->b && call->c);
     assert(!call->a != !call->packed_a && (!call->more || call->more->K > 0));
+    assert(call->b->scales || (call->b->dtype != LT_DTYPE_NF4 && call->b->dtype != LT_DTYPE_I8));
     const lt_gemm_kernel *kernel = lt_sets_gemm(set, call->compute);
     if (call->M == 0 || call->N == 0)
         return;

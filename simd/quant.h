@@ -44,6 +44,17 @@ typedef struct lt_matrix {
     int64_t first_row;             /* NF4, I8: the row of the tensor that row 0 is */
 } lt_matrix;
 
+/* Rows [row, row + rows) of a matrix as one of its own. */
+static inline lt_matrix lt_matrix_part(const lt_matrix *matrix, int64_t row, int64_t rows)
+{
+    lt_matrix part = *matrix; /* the rows before them may end inside a byte */
+    int64_t before = lt_dtype_bytes(matrix->dtype, matrix->first_row * matrix->row_stride);
+    part.first_row += row;
+    part.rows = rows;
+    part.data = (const char *)matrix->data + lt_dtype_bytes(matrix->dtype, part.first_row * matrix->row_stride) - before;
+    return part;
+}
+
 static inline float lt_quant_round(lt_dtype dtype, float value)
 {
     return dtype == LT_DTYPE_F32    ? value

@@ -3,7 +3,6 @@
 #include <assert.h>
 #include <string.h>
 
-#include "simd/gemm_kernel.h"
 
 static bool hooked(const lt_linear *linear)
 {
@@ -150,10 +149,7 @@ static void base_backward(const lt_linear *linear, lt_workspace *ws, const lt_li
         lt_matrix w = lt_weights_use(&linear->weight, s, &first);
         int64_t piece = packed && slabs == 1 ? w.rows : PIECE;
         for (int64_t row = 0; row < w.rows; row += piece, beta = 1, low = NULL) {
-            lt_matrix part = w;
-            part.rows = w.rows - row < piece ? w.rows - row : piece;
-            part.data = lt_gemm_at(&w, row, 0);
-            part.first_row += row;
+            lt_matrix part = lt_matrix_part(&w, row, w.rows - row < piece ? w.rows - row : piece);
             if (!packed || slabs > 1)
                 pack(ws, io->y + first + row, io->y_stride, io->T, part.rows, ws->packed_dy);
             lt_gemm(&(lt_gemm_call){.M = io->T, .N = linear->K, .K = part.rows, .compute = ws->compute, .packed_a = io->packed_dy,

@@ -91,8 +91,7 @@ Test(quant, a_doubly_quantised_scale_is_found_for_every_element)
         cr_assert_arr_eq(row, want, sizeof row);
         lt_kernels_find(*set)->decode_f32(&m, 1, 0, 3, row);
         cr_assert_arr_eq(row, want + 3, sizeof row);
-        lt_matrix second = {.data = codes + 1, .dtype = LT_DTYPE_NF4, .rows = 1, .cols = 3, .row_stride = 3, .scales = &scales,
-                            .first_row = 1}; /* as a slab that begins in the middle of a byte */
+        lt_matrix second = lt_matrix_part(&m, 1, 1); /* begins in the middle of a byte */
         lt_kernels_find(*set)->decode_f32(&second, 0, 1, 2, row);
         cr_assert_arr_eq(row, want + 4, 2 * sizeof *row);
     }

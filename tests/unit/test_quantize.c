@@ -8,6 +8,7 @@
 
 #include "core/file.h"
 #include "core/rng.h"
+#include "core/threads.h"
 #include "folder.h"
 #include "formats/safetensors.h"
 #include "llama_folder.h"
@@ -98,6 +99,67 @@ Test(quantize, both_types_come_back_near_the_model_and_in_any_number_of_files)
     }
     lt_model_close(model);
     test_folder_remove(&plain);
+}
+
+/* y = x wᵀ and dx = dy w of a layer, in f32. */
+static void pass_through(const lt_linear *linear, const float *x, const float *dy, int64_t T, float *y, float *dx)
+{
+    lt_workspace ws = {.compute = LT_COMPUTE_F32};
+    int64_t wide = linear->N > linear->K ? linear->N : linear->K;
+    void **parts[] = {&ws.gemm, &ws.packed_x, &ws.packed_dy};
+    for (int i = 0; i < 3; i++)
+        *parts[i] = aligned_alloc(64, (size_t)(i ? lt_linear_packed_bytes(ws.compute, T, wide)
+                                                 : lt_gemm_scratch_bytes(ws.compute, T, wide, lt_threads_count())) /
+                                                  64 * 64 + 128);
+    float *out = malloc((size_t)(T * wide) * sizeof *out);
+    memcpy(out, dy, (size_t)(T * linear->N) * sizeof *out);
+    lt_linear_forward(&linear, 1, &ws, x, linear->K, T, &y, linear->N);
+    lt_linear_backward(&linear, 1, &ws, x, linear->K, T, &out, linear->N, dx, linear->K, false);
+    for (int i = 0; i < 3; i++)
+        free(*parts[i]);
+    free(out);
+}
+
+Test(quantize, a_layer_computes_with_the_decoded_matrix_forward_and_backward_whole_and_in_slabs)
+{
+    enum { T = 5, WIDE = 128 };
+    static const lt_dtype types[] = {LT_DTYPE_NF4, LT_DTYPE_I8};
+    test_folder plain = test_folder_make(), place = test_folder_make();
+    float x[T * WIDE], dy[T * WIDE], want[2][T * WIDE], got[2][T * WIDE], *w = malloc(WIDE * WIDE * sizeof *w);
+    lt_rng rng = lt_rng_make(9, 0);
+    lt_error err;
+    for (int i = 0; i < T * WIDE; i++) {
+        x[i] = lt_rng_normal(&rng);
+        dy[i] = lt_rng_normal(&rng);
+    }
+    test_llama_write(plain.path, &SMALL);
+    for (int i = 0; i < 4; i++) {
+        char path[300];
+        snprintf(path, sizeof path, "%s/%d", place.path, i % 2);
+        if (i < 2)
+            quantize(&plain, path, types[i], 0);
+        lt_model *model = open_model(path);
+        lt_weights_set_window(model->weights, i < 2 ? INT64_MAX : 4096);
+        for (int slot = 0; slot < LT_LINEAR_SLOTS; slot++) {
+            const lt_linear *linear = &model->blocks[1].linear[slot];
+            if (!linear->module)
+                continue;
+            lt_linear dense = *linear;
+            for (int64_t row = 0; row < linear->N; row++)
+                cr_assert(lt_weights_read_row(&linear->weight, row, w + row * linear->K, &err));
+            dense.weight = (lt_weight){.matrix = lt_matrix_f32(w, linear->N, linear->K)};
+            pass_through(&dense, x, dy, T, want[0], want[1]);
+            pass_through(linear, x, dy, T, got[0], got[1]);
+            for (int64_t e = 0; e < T * linear->N; e++)
+                cr_assert_float_eq(got[0][e], want[0][e], 1e-4, "%s y[%lld]", linear->module, (long long)e);
+            for (int64_t e = 0; e < T * linear->K; e++)
+                cr_assert_float_eq(got[1][e], want[1][e], 1e-4, "%s dx[%lld]", linear->module, (long long)e);
+        }
+        lt_model_close(model);
+    }
+    free(w);
+    test_folder_remove(&plain);
+    test_folder_remove(&place);
 }
 
 Test(quantize, what_is_quantised_already_is_not_quantised_again)
