@@ -354,9 +354,13 @@ static void branch_gradient(const lt_run *run, const lt_block *block, lt_norm_sl
                             int64_t n, float *dbranch)
 {
     int64_t C = run->config->C;
-    memcpy(dbranch, dstream, (size_t)(n * C) * sizeof *dbranch);
-    if (run->config->residual_scale != 1)
-        lt_kernels_get()->scale(dbranch, (float)run->config->residual_scale, n * C);
+    float scale = (float)run->config->residual_scale;
+#pragma omp parallel for schedule(static)
+    for (int64_t t = 0; t < n; t++) {
+        memcpy(dbranch + t * C, dstream + t * C, (size_t)C * sizeof *dbranch);
+        if (scale != 1)
+            lt_kernels_get()->scale(dbranch + t * C, scale, C);
+    }
     const lt_norm *norm = &block->norm[after];
     if (norm->weight)
         lt_norm_backward(norm, branch, C, dbranch, C, dbranch, C, false, block->dnorm[after], block->dnorm_bias[after], n,
