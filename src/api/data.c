@@ -10,7 +10,6 @@
 
 static bool open_tokenizer(lt_api_text *text, const char *model, lt_error *err)
 {
-    char path[4096];
     lt_gguf *file;
     if (lt_gguf_is(model)) {
         if (!lt_gguf_open(&file, model, err))
@@ -19,9 +18,7 @@ static bool open_tokenizer(lt_api_text *text, const char *model, lt_error *err)
         lt_gguf_close(file);
         return !has || lt_tokenizer_open(&text->tokenizer, model, err);
     }
-    if (!lt_file_join(path, sizeof path, model, "tokenizer.json", err))
-        return false;
-    return !lt_file_exists(path) || lt_tokenizer_open(&text->tokenizer, model, err);
+    return !lt_tokenizer_exists(model) || lt_tokenizer_open(&text->tokenizer, model, err);
 }
 
 /* A model without a template is fine until a row needs one; a template that is broken, or asked for and not there, is

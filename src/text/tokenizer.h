@@ -42,13 +42,17 @@ typedef struct lt_spans {
 
 void lt_spans_free(lt_spans *spans);
 
-/* path: a model folder, or its tokenizer.json, or a GGUF file. In place of tokenizer.json a folder may hold vocab.json and merges.txt.
+/* path: a model folder, or its tokenizer.json, or a GGUF file. In place of tokenizer.json a folder may hold vocab.json and merges.txt,
+ * SentencePiece's or tiktoken's tokenizer.model, qwen.tiktoken, or BERT's vocab.txt.
  * It may also hold tokenizer_config.json, special_tokens_map.json, generation_config.json and config.json: from them
  * come the named special tokens, tokens added later, and, where add_bos_token or add_eos_token are given, what
  * LT_ENCODE_ADD_SPECIAL adds. *out is owned by the caller. Errors name file and field; a kind of model, normalizer, ...
  * that lathe does not know is LT_ERR_UNSUPPORTED. */
 bool lt_tokenizer_open(lt_tokenizer **out, const char *path, lt_error *err);
 void lt_tokenizer_close(lt_tokenizer *tokenizer); /* NULL is fine */
+
+/* Has this folder files of a tokenizer? */
+bool lt_tokenizer_exists(const char *folder);
 
 enum {
     LT_ENCODE_ADD_SPECIAL = 1,     /* let the post-processor add its tokens (BOS, [CLS] ...): add_special_tokens=True */

@@ -139,7 +139,7 @@ Test(tokenizer_folder, folders_without_a_tokenizer_say_so)
     char *folder = fixture_folder();
     refused(folder, folder, "no tokenizer.json");
     fixture_write(folder, "tokenizer.model", "x");
-    refused(folder, "tokenizer.model", "needs a tokenizer.json");
+    refused(folder, "tokenizer.model", "not a SentencePiece model");
     fixture_write(folder, "tokenizer.json", plain);
     fixture_write(folder, "generation_config.json", "{\"eos_token_id\":\"x\"}");
     refused(folder, "generation_config.json", "eos_token_id");
