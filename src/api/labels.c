@@ -98,6 +98,7 @@ typedef struct found {
     bool list, fraction; /* a label is a list; is a number that is not whole */
     size_t list_size;
     bool numbers; /* lists hold numbers */
+    int64_t least, rows; /* of whole numbers */
 } found;
 
 static bool see(void *context, const json_t *label, const char *where, lt_error *err)
@@ -106,6 +107,8 @@ static bool see(void *context, const json_t *label, const char *where, lt_error 
     if (!json_is_array(label)) {
         double real = json_number_value(label);
         bool whole = !json_is_real(label) || (real >= 0 && real < 1e9 && real == (double)(int64_t)real);
+        int64_t number = (int64_t)real;
+        f->least = f->rows++ && f->least < number ? f->least : number;
         f->fraction |= !whole || (json_is_integer(label) && json_integer_value(label) < 0);
         return f->fraction || lt_labels_see(&f->seen, label, where, err);
     }
@@ -139,11 +142,13 @@ static bool settle(lt_api_labels *labels, const lathe_train_options *o, found *f
         f->seen.names = NULL;
         return lt_labels_number(&labels->names, f->list ? (int32_t)f->list_size : 1, err);
     }
+    bool names = f->seen.names && json_object_size(f->seen.names) > 0;
     if (!lt_labels_settle(&f->seen, &labels->names, err))
         return false;
-    if (labels->form == LT_LABEL_CLASS && labels->names.count < 2)
+    int32_t only = names ? 0 : (int32_t)f->least; /* of numbers: the least is also the greatest */
+    if (labels->form == LT_LABEL_CLASS && only == labels->names.count - 1)
         return lt_error_set(err, LT_ERR_USAGE, "every row of %s has the label %s: a classifier needs two classes at least",
-                            o->data.items[0], labels->names.names[0]);
+                            o->data.items[0], labels->names.names[only]);
     return true;
 }
 

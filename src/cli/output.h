@@ -1,4 +1,4 @@
-/* Results on standard output, and the small files that commands read. */
+/* Results on standard output. */
 #ifndef LT_CLI_OUTPUT_H
 #define LT_CLI_OUTPUT_H
 
@@ -8,8 +8,5 @@
 
 /* One JSON value and a newline; takes the reference. LT_ERR_MEMORY when it is NULL. */
 bool lt_output_json(json_t *value, lt_error *err);
-
-/* A JSON file of any root. New reference, or NULL. */
-json_t *lt_output_load_json(const char *path, lt_error *err);
 
 #endif
