@@ -98,7 +98,7 @@ static bool holds_adapter(const char *output)
 {
     lt_adapter_format format;
     lt_error err;
-    return lt_file_exists(output) || (lt_file_is_folder(output) && lt_adapter_format_of(output, &format, &err));
+    return lt_file_is_folder(output) ? lt_adapter_format_of(output, &format, &err) : lt_file_exists(output);
 }
 
 bool lt_api_convert(const char *source, const char *model, lt_adapter_format to, const char *output, lt_convert_result *result,

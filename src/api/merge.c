@@ -103,7 +103,7 @@ static bool begin_folder(folder *f, const char *output, lt_error *err)
     if (n == 0 || n >= sizeof f->output)
         return lt_error_set(err, LT_ERR_USAGE, "output: a name of %zu bytes", n);
     snprintf(f->output, sizeof f->output, "%.*s", (int)n, output);
-    if (lt_file_exists(f->output) || (lt_file_is_folder(f->output) && !is_empty(f->output)))
+    if (lt_file_exists(f->output) && !is_empty(f->output))
         return lt_error_set(err, LT_ERR_USAGE, "%s: exists and is not an empty folder", f->output);
     snprintf(f->temporary, sizeof f->temporary, "%s.tmp-%ld", f->output, (long)getpid());
     return lt_file_make_folder(f->temporary, err);
@@ -170,6 +170,20 @@ static bool write_gguf_companions(const folder *f, const lt_gguf *source, lt_err
             return false;
     }
     return true;
+}
+
+bool lt_api_write_gguf_companions(const char *model, const char *to, lt_error *err)
+{
+    folder f = {"", ""};
+    lt_gguf *file;
+    if (!lt_gguf_is(model))
+        return true;
+    snprintf(f.temporary, sizeof f.temporary, "%s", to);
+    if (!lt_gguf_open(&file, model, err))
+        return false;
+    bool ok = write_gguf_companions(&f, file, err);
+    lt_gguf_close(file);
+    return ok;
 }
 
 static void set_classifier(lt_merge *m, json_t *config)

@@ -37,6 +37,10 @@ typedef struct lt_merge_result {
 /* Streams: a few rows of one tensor are in memory at a time. */
 bool lt_api_merge(const lt_merge_options *options, lt_merge_result *result, lt_error *err);
 
+/* The tokenizer of a GGUF model as tokenizer.json, tokenizer_config.json and generation_config.json in folder; nothing for another
+ * model. */
+bool lt_api_write_gguf_companions(const char *model, const char *folder, lt_error *err);
+
 typedef struct lt_convert_result {
     lt_adapter_format from, to;
     int modules;

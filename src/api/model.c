@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "api/merge.h"
 #include "models/open.h"
 #include "train/score_model.h"
 
@@ -36,9 +37,12 @@ bool lt_api_model_open(lt_api_model **out, const char *path, const lathe_model_o
     model->compute = lt_api_compute(options->compute);
     model->max_memory_bytes = options->max_memory;
     model->adapter_path = options->adapter ? strdup(options->adapter) : NULL;
-    bool ok = open_base(model, path, options->adapter, err) &&
-              (!options->adapter || lt_used_adapter_open(&model->adapter, model->base, options->adapter, err)) &&
+    lt_peft_view view = {.temporary = false}; /* what is not PEFT's becomes it, for as long as it is read */
+    const char *adapter = options->adapter ? view.path : NULL;
+    bool ok = (!options->adapter || lt_api_peft_view_open(&view, options->adapter, path, err)) && open_base(model, path, adapter, err) &&
+              (!adapter || lt_used_adapter_open(&model->adapter, model->base, adapter, err)) &&
               lt_api_text_open(&model->text, path, options->chat_template, err) && list_stop_ids(model, err);
+    lt_api_peft_view_close(&view);
     if (!ok) {
         lt_api_model_close(model);
         return false;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/adapter.h"
+#include "api/merge.h"
 #include "api/api.h"
 #include "api/data.h"
 #include "api/data_mix.h"
@@ -18,6 +19,7 @@ typedef struct setup {
     const lathe_train_options *from;
     lt_train_options to;
     lt_api_adapter adapter;
+    lt_peft_view view; /* of an adapter to start from that is not PEFT's */
     lt_api_labels labels; /* classify */
     lt_examples_shape_options shape;
     json_t *companion; /* labels.json, or NULL */
@@ -326,8 +328,22 @@ static bool prepare(setup *s, lt_error *err)
     return set_objective(s, err) && set_adapter(s, err) && set_data(s, err);
 }
 
+/* Options as they will be used: an adapter of another format is a temporary PEFT folder from here on. */
+static bool resolve(setup *s, lathe_train_options *options, lt_error *err)
+{
+    if (!lt_api_train_resolve(options, err))
+        return false;
+    if (!options->adapter)
+        return true;
+    if (!lt_api_peft_view_open(&s->view, options->adapter, options->model, err))
+        return false;
+    options->adapter = s->view.path;
+    return true;
+}
+
 static void free_setup(setup *s)
 {
+    lt_api_peft_view_close(&s->view);
     lt_api_adapter_free(&s->adapter);
     lt_api_labels_free(&s->labels);
     json_decref(s->companion);
@@ -346,12 +362,13 @@ bool lt_api_train(const lathe_train_options *options, json_t *recipe, lathe_trai
     lathe_train_options resolved = *options;
     setup s = {.from = &resolved};
     lt_train_result r = {0};
-    if (!lt_api_train_resolve(&resolved, err))
+    if (!resolve(&s, &resolved, err))
         return false;
     bool ok = prepare(&s, err);
     if (ok) {
         s.to.recipe = recipe;
-        ok = lt_train_run(&s.to, &r, err);
+        ok = lt_train_run(&s.to, &r, err) &&
+             (resolved.method != LATHE_METHOD_FULL || lt_api_write_gguf_companions(resolved.model, resolved.output, err));
     } else
         give_up(&s);
     free_setup(&s);
@@ -378,7 +395,7 @@ bool lt_api_train_plan(const lathe_train_options *options, lt_plan *plan, lt_err
 {
     lathe_train_options resolved = *options;
     setup s = {.from = &resolved};
-    if (!lt_api_train_resolve(&resolved, err))
+    if (!resolve(&s, &resolved, err))
         return false;
     bool ok = prepare(&s, err);
     if (ok)

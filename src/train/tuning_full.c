@@ -3,6 +3,7 @@
 
 #include "core/file.h"
 #include "formats/json.h"
+#include "models/gguf.h"
 #include "train/params_io.h"
 #include "train/run_folder.h"
 #include "train/tuning_method.h"
@@ -55,6 +56,16 @@ static void describe_classifier(const lt_tuning *tuning, json_t *config)
         json_object_set_new(config, "pad_token_id", json_integer(o->pad_id));
 }
 
+static json_t *gguf_config(const char *path, lt_error *err)
+{
+    lt_gguf *file;
+    if (!lt_gguf_open(&file, path, err))
+        return NULL;
+    json_t *config = lt_gguf_config_json(file, err);
+    lt_gguf_close(file);
+    return config;
+}
+
 /* config.json of the base with the type that the tensors have now, or a reader would round them to the old one. */
 static bool write_config(const lt_tuning *tuning, lt_dtype dtype, const char *folder, lt_error *err)
 {
@@ -63,7 +74,8 @@ static bool write_config(const lt_tuning *tuning, lt_dtype dtype, const char *fo
     char path[4096];
     if (!lt_file_join(path, sizeof path, tuning->options->model, "config.json", err))
         return false;
-    json_t *config = lt_json_load(path, LT_JSON_CONFIG_LIMIT_BYTES, err);
+    json_t *config = lt_gguf_is(tuning->options->model) ? gguf_config(tuning->options->model, err)
+                                                        : lt_json_load(path, LT_JSON_CONFIG_LIMIT_BYTES, err);
     if (!config)
         return false;
     bool known = false;
