@@ -30,6 +30,7 @@
     X(TOKENIZE, tokenize)                                                                                              \
     X(TEMPLATE, template)                                                                                              \
     X(INSPECT, inspect)                                                                                                \
+    X(REPORT, report)                                                                                                  \
     X(DOCTOR, doctor)
 
 typedef enum lt_command_id {

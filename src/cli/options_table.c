@@ -47,6 +47,7 @@ static const lt_option table[] = {
      .help = "model folder as Hugging Face lays it out"},
     {"model", TEXT(model, "DIR"), GROUP, THIS_CALL, FOR(LT_ON(QUANTIZE)), NEEDED(LT_ON(QUANTIZE)),
      .help = "model folder with plain weights (F32, BF16, F16)"},
+    {"run", TEXT(model, "RUN"), GROUP, THIS_CALL, FOR(LT_ON(REPORT)), NEEDED(LT_ON(REPORT)), .help = "folder of a run"},
     {"model", TEXT(model, "PATH"), GROUP, THIS_CALL, FOR(LT_ON(INSPECT)), NEEDED(LT_ON(INSPECT)),
      .help = "folder of a model, an adapter or a run, or a .safetensors file"},
     {"data", FILES(train.data, "FILE"), GROUP, FOR(ROWS), NEEDED(ROWS),
@@ -321,7 +322,7 @@ static const lt_option table[] = {
     {"per-example", BOOL(per_example), GROUP, THIS_CALL, FOR(LT_ON(EVAL)), .help = "the loss of every row, too"},
     {"save-logits", TEXT(save_logits, "FILE"), GROUP, THIS_CALL, FOR(LT_ON(EVAL)),
      .help = "safetensors file for the logits of the first row"},
-    {"json", BOOL(json), GROUP, THIS_CALL, FOR(LT_ON(GENERATE) | LT_ON(EVAL) | TRAINING | LT_ON(INIT) | LT_ON(QUANTIZE) | MERGING | LT_ON(LINT) | LT_ON(TOKENIZE) | LT_ON(INSPECT) | LT_ON(DOCTOR)),
+    {"json", BOOL(json), GROUP, THIS_CALL, FOR(LT_ON(GENERATE) | LT_ON(EVAL) | TRAINING | LT_ON(INIT) | LT_ON(QUANTIZE) | MERGING | LT_ON(LINT) | LT_ON(TOKENIZE) | LT_ON(INSPECT) | LT_ON(REPORT) | LT_ON(DOCTOR)),
      .help = "the result as one JSON object on standard output"},
     {"help", BOOL(help), GROUP, THIS_CALL, FOR(ALL), .help = "this page"},
 #undef GROUP

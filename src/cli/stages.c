@@ -21,6 +21,7 @@
 #include "core/file.h"
 #include "formats/json.h"
 #include "formats/yaml.h"
+#include "train/report.h"
 #include "train/run_folder.h"
 
 enum { STAGES_MOST = 99, PATH = 4096 };
@@ -453,7 +454,8 @@ static bool train_stages(lt_options *options, stage *stages, int count, lt_error
         return lt_error_context(err, "stage %s", stages[i].name);
     }
     json_t *summary;
-    bool ok = take_result(options, &stages[count - 1], err) && write_results(options, stages, count, &summary, err);
+    bool ok = take_result(options, &stages[count - 1], err) && write_results(options, stages, count, &summary, err) &&
+              lt_report_write(options->train.output, err);
     if (!ok)
         return false;
     if (options->json)

@@ -9,6 +9,7 @@
 #include "core/file.h"
 #include "core/log.h"
 #include "core/threads.h"
+#include "train/report.h"
 #include "train/run.h"
 #include "train/snapshot.h"
 
@@ -159,7 +160,7 @@ static bool finish(lt_run *run, lt_train_result *result, lt_error *err)
     return lt_run_folder_sync(&run->folder, err) &&
            lt_tuning_save(run->tuning, &run->params, run->options->save_dtype, folder, err) &&
            lt_tuning_save_companions(run->tuning, folder, err) && save_companion(run->options, folder, err) && lt_run_write_trainer_state(run, folder, err) &&
-           lt_run_write_summary(run, result, err);
+           lt_run_write_summary(run, result, err) && lt_report_write(folder, err);
 }
 
 static bool prepare(lt_run *run, const char *temporary, lt_error *err)
