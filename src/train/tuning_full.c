@@ -116,7 +116,8 @@ static bool full_companions(const lt_tuning *tuning, const char *folder, lt_erro
     static const char *const names[] = {
         "generation_config.json", "tokenizer.json",    "tokenizer_config.json", "special_tokens_map.json",
         "added_tokens.json",      "vocab.json",        "vocab.txt",             "merges.txt",
-        "tokenizer.model",        "chat_template.jinja",
+        "tokenizer.model",        "spiece.model",      "tiktoken.model",        "qwen.tiktoken",
+        "chat_template.jinja",
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char from[4096], to[4096];
