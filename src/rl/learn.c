@@ -32,7 +32,7 @@ void lt_learn_show(const lt_learn *run, const char *phase, int64_t done, int64_t
                             .learning_rate = run->learning_rate, .grad_norm = run->grad_norm,
                             .tokens_per_second = elapsed > 0 ? (double)at->tokens / elapsed : 0, .elapsed_seconds = elapsed,
                             .eta_seconds = at->step ? elapsed / (double)at->step * (double)(run->total_steps - at->step) : 0,
-                            .rss_bytes = lt_memory_resident(), .planned_bytes = run->plan.peak_bytes};
+                            .rss_bytes = lt_memory_resident(), .planned_bytes = run->plan.peak_bytes + run->rollout_shape.bytes};
     run->options.progress(&progress, run->options.progress_context);
 }
 
