@@ -42,9 +42,9 @@
 static const lt_option table[] = {
 #define GROUP .group = LT_GROUP_INPUT
     {"model", TEXT(train.model, "DIR"), GROUP, FOR(ROWS), NEEDED(ROWS),
-     .help = "model folder as Hugging Face lays it out"},
+     .help = "model folder as Hugging Face lays it out, or a GGUF file"},
     {"model", TEXT(model, "DIR"), GROUP, FOR(LT_ON(TOKENIZE) | LT_ON(TEMPLATE)), NEEDED(LT_ON(TOKENIZE)),
-     .help = "model folder as Hugging Face lays it out"},
+     .help = "model folder as Hugging Face lays it out, or a GGUF file"},
     {"model", TEXT(model, "DIR"), GROUP, THIS_CALL, FOR(LT_ON(QUANTIZE)), NEEDED(LT_ON(QUANTIZE)),
      .help = "model folder with plain weights (F32, BF16, F16)"},
     {"run", TEXT(model, "RUN"), GROUP, THIS_CALL, FOR(LT_ON(REPORT)), NEEDED(LT_ON(REPORT)), .help = "folder of a run"},
@@ -52,8 +52,8 @@ static const lt_option table[] = {
      .help = "folder of a model, an adapter or a run, or a .safetensors file"},
     {"data", FILES(train.data, "FILE"), GROUP, FOR(ROWS), NEEDED(ROWS),
      .help = "rows to train on: JSON lines, a JSON list or plain text, also .zst"},
-    {"model", TEXT(train.model, "DIR"), GROUP, FOR(USING), NEEDED(USING), .help = "model folder as Hugging Face lays it out"},
-    {"adapter", TEXT(train.adapter, "DIR"), GROUP, FOR(USING), .help = "PEFT adapter to apply, such as a run folder"},
+    {"model", TEXT(train.model, "DIR"), GROUP, FOR(USING), NEEDED(USING), .help = "model folder as Hugging Face lays it out, or a GGUF file"},
+    {"adapter", TEXT(train.adapter, "DIR"), GROUP, FOR(USING), .help = "adapter to apply: a PEFT folder such as a run, an MLX folder, or a GGUF file"},
     {"data", FILES(train.data, "FILE"), GROUP, FOR(LT_ON(EVAL)), NEEDED(LT_ON(EVAL)),
      .help = "rows to evaluate: JSON lines, a JSON list or plain text, also .zst"},
     {"chat-template", TEXT(train.chat_template, "FILE"), GROUP, FOR(USING),
@@ -351,7 +351,7 @@ static const lt_option table[] = {
 #undef GROUP
 /* Answers that are sampled and scored. */
 #define GROUP .group = LT_GROUP_INPUT
-    {"model", TEXT(train.model, "DIR"), GROUP, FOR(SCORING), NEEDED(SCORING), .help = "model folder as Hugging Face lays it out"},
+    {"model", TEXT(train.model, "DIR"), GROUP, FOR(SCORING), NEEDED(SCORING), .help = "model folder as Hugging Face lays it out, or a GGUF file"},
     {"adapter", TEXT(train.adapter, "DIR"), GROUP, FOR(LT_ON(SAMPLE)), .help = "PEFT adapter that answers, such as a run folder"},
     {"committee", FILES(rl.committee, "DIR"), GROUP, FOR(LT_ON(SAMPLE)), .help = "more adapters that answer every prompt; the best of all counts"},
     {"data", FILES(train.data, "FILE"), GROUP, FOR(SCORING), NEEDED(SCORING),
