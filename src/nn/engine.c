@@ -18,8 +18,22 @@ lt_engine_bytes lt_engine_measure(const lt_model *model, const lt_engine_shape *
     return e.bytes;
 }
 
+/* transformers counts a prefix in a layer's window, attention here shows it to every token: the same as long as rows fit. */
+static bool prefix_fits(const lt_model *model, const lt_engine_shape *shape, lt_error *err)
+{
+    for (int64_t l = 0; l < model->config.L && lt_virtual_keys(model->virtual); l++)
+        if (model->config.layers[l].window > 0 && model->config.layers[l].window < shape->max_sequence)
+            return lt_error_set(err, LT_ERR_UNSUPPORTED,
+                                "prefix tuning: rows of %lld tokens, virtual ones included, are longer than the window of layer %lld, "
+                                "%d tokens; a smaller max_length would do",
+                                (long long)shape->max_sequence, (long long)l, model->config.layers[l].window);
+    return true;
+}
+
 bool lt_engine_open(lt_engine **out, lt_model *model, const lt_engine_shape *shape, lt_error *err)
 {
+    if (!prefix_fits(model, shape, err))
+        return false;
     lt_engine *e = calloc(1, sizeof *e);
     if (!e || !(e->kept = calloc((size_t)model->config.L, sizeof *e->kept))) {
         free(e);

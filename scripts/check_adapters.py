@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+"""Compare adapters with PEFT: python scripts/check_adapters.py [LATHE]
+
+For each kind of adapter: lathe trains two steps on a tiny random model, PEFT loads the folder, and the logits of both are
+compared. (Gradients and trained tensors are compared with PEFT's by the golden cases.)
+Needs torch, transformers, peft and safetensors. Prints a line for each; exit status 1 when one differs.
+"""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+import torch
+from peft import PeftModel
+from safetensors.torch import load_file
+from transformers import LlamaConfig, LlamaForCausalLM
+
+KINDS = {
+    "lora": [],
+    "rslora, patterns": ["--use-rslora", "--rank-pattern", "q_proj=4", "--alpha-pattern", "v_proj=3"],
+    "gaussian": ["--init-lora-weights", "gaussian"],
+    "orthogonal": ["--init-lora-weights", "orthogonal"],
+    "olora": ["--init-lora-weights", "olora"],
+    "pissa": ["--init-lora-weights", "pissa"],
+    "pissa, rslora, patterns": ["--init-lora-weights", "pissa_niter_4", "--use-rslora", "--rank-pattern", "q_proj=4",
+                                "--alpha-pattern", "v_proj=3"],
+    "dora": ["--method", "dora"],
+    "ia3": ["--method", "ia3"],
+    "prompt tuning": ["--method", "prompt-tuning", "--prompt-tuning-init", "sample_vocab"],
+    "p-tuning, mlp": ["--method", "p-tuning", "--encoder-hidden-size", "8"],
+    "p-tuning, lstm": ["--method", "p-tuning", "--encoder-hidden-size", "8", "--encoder-reparameterization-type", "lstm"],
+    "prefix": ["--method", "prefix-tuning", "--num-virtual-tokens", "5"],
+    "prefix, projected": ["--method", "prefix-tuning", "--prefix-projection", "--encoder-hidden-size", "8"],
+}
+TOLERANCE = 2e-4  # of the largest logit
+
+
+def make_model(folder):
+    torch.manual_seed(0)
+    config = LlamaConfig(hidden_size=64, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4,
+                         num_key_value_heads=2, vocab_size=160, max_position_embeddings=128, tie_word_embeddings=False)
+    model = LlamaForCausalLM(config)
+    for p in model.parameters():
+        p.data = torch.randn_like(p) * 0.15 if p.dim() > 1 else 1 + 0.1 * torch.randn_like(p)
+    model.save_pretrained(folder)
+
+
+def run(lathe, *args):
+    done = subprocess.run([lathe, *args], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(done.stderr.strip().splitlines()[-1])
+
+
+def check(lathe, work, options):
+    """The largest difference of logits, relative to the largest logit."""
+    base, out, rows = f"{work}/base", f"{work}/out", f"{work}/rows.jsonl"
+    ids = [1, 40, 53, 67, 28, 9, 77, 140]
+    with open(rows, "w", encoding="utf-8") as f:
+        f.write(json.dumps({"input_ids": ids, "labels": [-100, -100] + ids[2:]}) + "\n")
+    run(lathe, "sft", "--model", base, "--data", rows, "--output", out, "--overwrite", "--max-steps", "2", "--batch-size", "1",
+        "--learning-rate", "1e-3", "--compute", "fp32", *options)
+    run(lathe, "eval", "--model", base, "--adapter", out, "--data", rows, "--compute", "fp32", "--save-logits",
+        f"{work}/logits.safetensors")
+    ours = load_file(f"{work}/logits.safetensors")["logits"]
+    model = PeftModel.from_pretrained(LlamaForCausalLM.from_pretrained(base, dtype=torch.float32), out)
+    with torch.no_grad():
+        theirs = model(input_ids=torch.tensor([ids]), attention_mask=torch.ones(1, len(ids))).logits[0]
+    theirs = theirs[-len(ids):]  # virtual tokens in the stream have logits too
+    return ((ours - theirs).abs().max() / theirs.abs().max()).item()
+
+
+def main():
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    lathe, bad = sys.argv[1] if len(sys.argv) > 1 else "build/lathe", 0
+    with tempfile.TemporaryDirectory() as work:
+        make_model(f"{work}/base")
+        for name, options in KINDS.items():
+            try:
+                error = check(lathe, work, options)
+                ok = error <= TOLERANCE
+                print(f"{'ok  ' if ok else 'FAIL'} {name}: largest difference of logits {error:.1e}")
+            except Exception as e:  # a kind that cannot be compared differs
+                ok = False
+                print(f"FAIL {name}: {e}")
+            bad += not ok
+    return bad > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
