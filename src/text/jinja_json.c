@@ -287,7 +287,7 @@ json_t *lt_jinja_parse_json(const char *name, const char *text, size_t size, lt_
         json = json_loadb(marked ? marked : text, marked ? marked_size : size,
                           JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DECODE_ANY, &where);
         if (!json)
-            lt_error_set(err, LT_ERR_FORMAT, "%s, line %d, column %d: %s", name, where.line, where.column, where.text);
+            lt_error_set(err, LT_ERR_FORMAT, "%s:%d:%d: %s", name, where.line, where.column, where.text);
     }
     free(marked);
     return json;
