@@ -88,7 +88,8 @@ static bool add(job *j, int64_t source, part what, const char *ending, lt_dtype 
     *t = (output_tensor){.spec = {.name = name, .dtype = dtype, .dims = dims}, .part = what, .source = source};
     if (snprintf(name, NAME_BYTES, "%.*s%s", length, info->name, ending) >= NAME_BYTES)
         return lt_error_set(err, LT_ERR_UNSUPPORTED, "tensor name of %d bytes is too long", length);
-    memcpy(t->spec.shape, shape, (size_t)dims * sizeof *shape);
+    if (dims)
+        memcpy(t->spec.shape, shape, (size_t)dims * sizeof *shape);
     return true;
 }
 

@@ -131,6 +131,7 @@ Test(task, draws_so_many_examples_as_a_function_of_the_seed)
     cr_assert(memcmp(a.items, c.items, 4 * sizeof *a.items));
     for (int i = 1; i < 4; i++)
         cr_assert_lt((uintptr_t)a.items[i - 1].answer, (uintptr_t)a.items[i].answer);
+    free(b.items);
     cr_assert_not(lt_task_draw(&all, 11, 1, &b, &err));
     free(a.items);
     free(c.items);
