@@ -201,6 +201,7 @@ typedef struct lathe_train_options {
     double replay_ratio;            /* 0 … below 1 */
     lathe_strings eval_replay_data; /* old data whose loss is watched: the drift */
     double neftune_noise_alpha;     /* 0: none */
+    double mlm_probability;         /* encoders: share of the tokens that are masked, in rows without labels */
     int64_t batch_size, gradient_accumulation_steps;
     double num_train_epochs;
     int64_t max_steps; /* above 0 it wins over epochs */

@@ -60,6 +60,14 @@ void lt_api_text_close(lt_api_text *text)
     free(text);
 }
 
+lt_masking lt_api_masking(const lt_api_text *text, double probability)
+{
+    int32_t mask = text->tokenizer ? lt_tokenizer_special_id(text->tokenizer, LT_SPECIAL_MASK) : -1;
+    if (mask < 0)
+        return (lt_masking){0};
+    return (lt_masking){.probability = probability, .mask_id = mask, .vocabulary = lt_tokenizer_vocab_size(text->tokenizer)};
+}
+
 /* ---- data sets ---- */
 
 bool lt_api_data_open(lt_api_data **out, lt_api_text *text, const lt_api_data_options *options, lt_error *err)
@@ -101,13 +109,44 @@ void lt_api_data_close(lt_api_data *data)
     lt_examples_close(data->examples);
     lt_dataset_close(data->dataset);
     lt_api_text_close(data->text);
+    free(data->special);
     free(data);
+}
+
+/* transformers' all_special_ids: added tokens that are marked so, and those that have a role. */
+static bool is_special(const lt_tokenizer *tokenizer, int32_t id)
+{
+    for (int role = 0; role < LT_SPECIAL_COUNT; role++)
+        if (lt_tokenizer_special_id(tokenizer, (lt_special)role) == id)
+            return true;
+    return lt_tokenizer_is_special(tokenizer, id);
+}
+
+static bool find_special(lt_api_data *data, lt_row *row, lt_error *err)
+{
+    const lt_tokenizer *tokenizer = data->text->tokenizer;
+    int64_t tokens = 0;
+    if (!tokenizer || data->shape || lt_tokenizer_special_id(tokenizer, LT_SPECIAL_MASK) < 0)
+        return true;
+    for (int32_t s = 0; s < row->sequences; s++)
+        tokens += row->lengths[s];
+    if (tokens > data->special_room) {
+        uint8_t *grown = realloc(data->special, (size_t)tokens);
+        if (!grown)
+            return lt_error_set(err, LT_ERR_MEMORY, "out of memory for a row of %lld tokens", (long long)tokens);
+        data->special = grown;
+        data->special_room = tokens;
+    }
+    for (int64_t t = 0; t < tokens; t++)
+        data->special[t] = is_special(tokenizer, row->ids[t]);
+    row->special = data->special;
+    return true;
 }
 
 static bool next_row(void *context, lt_row *row, bool *end, lt_error *err)
 {
     lt_api_data *data = context;
-    return data->rows.next(data->rows.context, row, end, err);
+    return data->rows.next(data->rows.context, row, end, err) && (*end || find_special(data, row, err));
 }
 
 static void close_rows(void *context)

@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "lathe.h"
 #include "text/examples_shape.h"
+#include "train/masking.h"
 
 /* A model's tokenizer and template; both are NULL when the folder has none (rows of token ids need none). Shared by the
  * data sets that are read with it: the last one that closes frees it. */
@@ -18,12 +19,20 @@ typedef struct lt_api_text {
 bool lt_api_text_open(lt_api_text **text, const char *model, const char *chat_template, lt_error *err);
 void lt_api_text_close(lt_api_text *text); /* one user less; NULL is fine */
 
+/* Devlin et al. 2019, and transformers' collator. */
+#define LT_API_MLM_PROBABILITY 0.15
+
+/* How rows of an encoder are masked; probability 0 where the tokenizer has no mask token. */
+lt_masking lt_api_masking(const lt_api_text *text, double probability);
+
 typedef struct lt_api_data {
     lt_api_text *text;
     lt_dataset *dataset;
     lt_examples *examples;
     lt_examples_shape *shape; /* NULL: rows of language */
     lt_row_source rows; /* of the examples */
+    uint8_t *special;   /* of the present row, where the tokenizer has a mask token */
+    int64_t special_room;
 } lt_api_data;
 
 typedef struct lt_api_data_options {

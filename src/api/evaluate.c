@@ -18,6 +18,7 @@ static bool read_rows(lt_api_model *model, const lathe_evaluate_options *options
     lt_api_data *data;
     lt_row_source rows;
     int64_t skipped;
+    shape.masking = lt_api_masking(model->text, LT_API_MLM_PROBABILITY);
     if (options->data.count == 0)
         return lt_error_set(err, LT_ERR_USAGE, "evaluation needs data");
     if (!lt_api_data_open(&data, model->text, &files, err))
@@ -76,7 +77,7 @@ bool lt_api_evaluate(lt_api_model *model, const lathe_evaluate_options *options,
         const lt_token_totals *totals = lt_token_store_totals(store);
         double loss = lt_mean_value(&sums.loss);
         *out = (lathe_evaluation){
-            .examples = totals->records, .tokens = totals->targets, .loss = loss, .perplexity = exp(loss)};
+            .examples = totals->records, .tokens = (int64_t)sums.loss.count, .loss = loss, .perplexity = exp(loss)};
     }
     lt_engine_close(engine);
     lt_token_store_close(store);

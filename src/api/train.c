@@ -137,6 +137,7 @@ static bool set_data(setup *s, lt_error *err)
     bool ok = open_training(s, text, err) &&
               (from->eval_data.count == 0 || open_rows(s, text, &from->eval_data, &s->to.eval_rows, err)) &&
               (from->eval_replay_data.count == 0 || open_rows(s, text, &from->eval_replay_data, &s->to.replay_eval_rows, err));
+    s->to.masking = lt_api_masking(text, from->mlm_probability);
     lt_api_text_close(text); /* the sources keep it as long as they read */
     s->to.packing = !from->packing ? LT_PACKING_NONE : is_pretraining(from) ? LT_PACKING_BLOCKS : LT_PACKING_ROWS;
     return ok;

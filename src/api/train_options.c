@@ -4,6 +4,7 @@
 
 #include "api/adapter.h"
 #include "api/api.h"
+#include "api/data.h"
 #include "models/family.h"
 #include "simd/kernels.h"
 
@@ -42,6 +43,7 @@ bool lathe_train_options_init(lathe_train_options *options, const char *command,
         .pad_token_id = -1,
         .num_train_epochs = pretrain || compares ? 1 : 3,
         .replay_ratio = 0.25,
+        .mlm_probability = LT_API_MLM_PROBABILITY,
         .seed = 42,
         .optim = "adamw_torch",
         .lr_scheduler_type = pretrain ? "cosine" : "linear",

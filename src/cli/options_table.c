@@ -241,6 +241,8 @@ static const lt_option table[] = {
      .help = "balanced, or a number for each label: its weight in the loss"},
     {"neftune-noise-alpha", NUMBER(train.neftune_noise_alpha, 0, 1e6), GROUP, FOR(LANGUAGE),
      .help = "uniform noise on the embedding while training (NEFTune); 5 is usual, 0 none"},
+    {"mlm-probability", NUMBER(train.mlm_probability, 0.0001, 1), GROUP, FOR(LANGUAGE),
+     .help = "encoders: share of the tokens that are masked, anew in every epoch"},
     {"packing", BOOL(train.packing), GROUP, FOR(LANGUAGE),
      .help = "rows of a batch are filled up to --max-length with several rows of data"},
     {"shuffle", BOOL(train.shuffle), GROUP, FOR(TRAINING), .help = "another order of rows in every epoch; otherwise that of the files"},

@@ -17,6 +17,8 @@ typedef struct lt_row {
     const uint8_t *trained; /* (Σ lengths) not 0, a lt_target_kind: predicting it counts (never the first of its sequence) */
     const int32_t *labels;  /* (Σ lengths) the id wanted at each token's own place (masked language models), -100 for none;
                              * NULL: the data has none */
+    const uint8_t *special; /* (Σ lengths) not 0: a special token, which masks leave alone; NULL: not known, as the tokenizer has
+                             * no mask token */
     const int32_t *types;   /* (Σ lengths) token types, or NULL: all 0 */
     float value;            /* label, margin …; 0 when the data has none */
     const float *values;    /* as many as lt_token_store_options.values says, or NULL: value alone */

@@ -7,6 +7,9 @@
 
 enum { STEP_RECORDS = 64 }; /* looked at together when passes are packed */
 
+/* Masks of an evaluation are the same every time, whatever the run's seed. */
+static const uint64_t MASK_SEED = 0x6576616c;
+
 static bool evaluate_pass(lt_engine *engine, const lt_step_batch *step, const lt_evaluate_options *options, lt_pass *pass,
                           lt_objective_sums *sums, lt_error *err)
 {
@@ -70,7 +73,7 @@ bool lt_evaluate(lt_engine *engine, lt_token_store *store, const lt_evaluate_opt
                            .first_token = options->first_token};
     int64_t C = lt_engine_width(engine);
     *sums = (lt_objective_sums){0};
-    lt_loader_init(&loader, store, &(lt_loader_options){.rows_per_step = STEP_RECORDS, .overhead = lt_engine_overhead(engine)},
+    lt_loader_init(&loader, store, &(lt_loader_options){.rows_per_step = STEP_RECORDS, .overhead = lt_engine_overhead(engine), .seed = MASK_SEED},
                    NULL); /* without a mix nothing can fail */
     if (!lt_loader_measure(&loader, lt_loader_steps_per_epoch(&loader), options->pass_tokens, &extent, err))
         return false;

@@ -178,7 +178,8 @@ bool lt_loader_measure(lt_loader *loader, int64_t steps, int64_t pass_tokens, lt
     if (steps > 0) {
         extent->mean_tokens = tokens / (double)steps;
         extent->mean_size = sizes / (double)steps;
-        extent->mean_targets = targets / (double)steps;
+        double share = lt_token_store_totals(loader->store)->masking.probability;
+        extent->mean_targets = targets / (double)steps * (share > 0 ? share : 1);
         extent->mean_passes = passes / (double)steps;
         extent->mean_squares = squares / (double)steps;
     }
@@ -200,7 +201,47 @@ void lt_step_batch_layout(lt_step_batch *step, const lt_token_store *store, cons
     step->sequence_targets = LT_ARENA_NEW(arena, int64_t, extent->pass_sequences + 1);
     step->rows = LT_ARENA_NEW(arena, lt_objective_row, extent->pass_rows);
     step->records = LT_ARENA_NEW(arena, int64_t, extent->step_rows);
+    step->epochs = LT_ARENA_NEW(arena, int64_t, extent->step_rows);
     step->sizes = LT_ARENA_NEW(arena, lt_record_size, extent->step_rows);
+}
+
+static lt_masking_place masking_place(const lt_loader *loader, const lt_step_batch *step, int64_t row)
+{
+    return (lt_masking_place){.seed = loader->options.seed, .epoch = step->epochs[row], .record = step->records[row]};
+}
+
+/* Targets of row `row` of the step, and of its first sequence. */
+static void count_targets(const lt_loader *loader, lt_step_batch *step, int64_t row)
+{
+    const lt_masking *masking = &lt_token_store_totals(loader->store)->masking;
+    const lt_record_size *size = &step->sizes[row];
+    if (masking->probability > 0) {
+        lt_masking_place place = masking_place(loader, step, row);
+        step->step_targets += lt_masking_count(masking, &place, size->targets);
+        step->step_first_targets += lt_masking_count(masking, &place, size->first_targets);
+    } else {
+        step->step_targets += size->targets;
+        step->step_first_targets += size->first_targets;
+    }
+}
+
+/* Masks the record behind what the pass has: of its labels those of the targets stay. */
+static void mask(const lt_loader *loader, lt_step_batch *step, int64_t row, int64_t tokens)
+{
+    const lt_masking *masking = &lt_token_store_totals(loader->store)->masking;
+    lt_masking_place place = masking_place(loader, step, row);
+    int64_t begin = step->batch.T, number = 0, one = -1;
+    if (row == 0 && step->mask_one)
+        one = lt_masking_one_of(&place, step->sizes[row].targets);
+    for (int64_t t = begin; t < begin + tokens; t++) {
+        if (step->targets[t] < 0)
+            continue;
+        if (number == one)
+            step->ids[t] = masking->mask_id;
+        else if (!lt_masking_draw(masking, &place, number, &step->ids[t]))
+            step->targets[t] = -1;
+        number++;
+    }
 }
 
 bool lt_loader_next_step(lt_loader *loader, lt_step_batch *step, lt_error *err)
@@ -210,15 +251,18 @@ bool lt_loader_next_step(lt_loader *loader, lt_step_batch *step, lt_error *err)
     do {
         assert(step->step_rows < step->extent.step_rows);
         lt_record_size *size = &step->sizes[step->step_rows];
+        step->epochs[step->step_rows] = place.epoch;
         int64_t record = take(loader, &place);
         if (!lt_token_store_size(loader->store, record, size, err))
             return false;
-        step->records[step->step_rows++] = record;
-        step->step_targets += size->targets;
-        step->step_first_targets += size->first_targets;
+        step->records[step->step_rows] = record;
+        count_targets(loader, step, step->step_rows++);
         step->step_tokens += size->tokens;
     } while (!step_ends(loader, &first, &place, step->step_rows));
     loader->place = place;
+    step->mask_one = step->step_targets == 0 && lt_token_store_totals(loader->store)->masking.probability > 0;
+    if (step->mask_one)
+        step->step_targets = step->step_first_targets = 1;
     return true;
 }
 
@@ -236,6 +280,8 @@ static bool append(lt_loader *loader, lt_step_batch *step, int64_t row, lt_error
     bool in_place = lt_token_store_totals(loader->store)->in_place;
     if (!lt_token_store_read(loader->store, step->records[row], &record, err))
         return false;
+    if (lt_token_store_totals(loader->store)->masking.probability > 0)
+        mask(loader, step, row, record.tokens);
     step->rows[step->row_count++] = (lt_objective_row){
         .row = step->records[row],
         .first_sequence = batch->sequences,

@@ -73,6 +73,8 @@ typedef struct lt_step_batch {
     int64_t row_count;
     int64_t *sequence_targets; /* (sequences + 1) */
     int64_t *records;          /* (step_rows) record numbers of the step */
+    int64_t *epochs;           /* (step_rows) the epoch that each is taken in: masks differ */
+    bool mask_one;             /* no token of the step was drawn: its first row gets one target */
     lt_record_size *sizes;     /* (step_rows) */
     int64_t step_rows, step_targets, step_first_targets, step_tokens;
     int64_t next_row;          /* first row of the next pass */

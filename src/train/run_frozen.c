@@ -32,6 +32,8 @@ bool lt_run_choose_frozen(lt_run *run, lt_error *err)
         return true;
     if (o->neftune_noise_alpha > 0) /* noise of every step below them */
         return bits == LT_FROZEN_CACHE_AUTO || lt_error_set(err, LT_ERR_USAGE, "frozen_cache: with neftune_noise_alpha nothing stays the same");
+    if (lt_token_store_totals(run->train)->masking.probability > 0)
+        return bits == LT_FROZEN_CACHE_AUTO || lt_error_set(err, LT_ERR_USAGE, "frozen_cache: masks are drawn anew in every epoch, so that nothing stays the same");
     if (bits != LT_FROZEN_CACHE_AUTO && lowest == 0)
         return lt_error_set(err, LT_ERR_USAGE, "frozen_cache: something in the first block or below it is trained, so that nothing stays the same");
     if (bits == LT_FROZEN_CACHE_AUTO) {

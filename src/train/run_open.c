@@ -40,6 +40,7 @@ static bool read_rows(lt_run *run, const lt_row_source *rows, lt_packing packing
         .vocabulary = run->model->config.V,
         .sequences = sequences[run->options->objective->rows],
         .in_place = run->model->config.bidirectional && run->options->objective->rows == LT_ROW_SEQUENCE,
+        .masking = run->options->masking,
         .typed = run->model->config.types > 0,
         .values = run->options->row_values,
         .keep_all = run->options->objective->head == LT_HEAD_SCORE,

@@ -165,8 +165,23 @@ static bool refuse(const builder *b, const lt_row *row, const char *what, lt_err
 
 static bool check_labels(const builder *b, const lt_row *row, int64_t tokens, lt_error *err)
 {
-    if (b->options->in_place && !row->labels)
-        return refuse(b, row, "expected input_ids and labels, which a masked language model trains on; found no labels", err);
+    lt_masking *masking = &b->store->totals.masking;
+    if (b->options->in_place && !row->labels) {
+        if (!row->special || !(b->options->masking.probability > 0))
+            return refuse(b, row,
+                          "expected input_ids and labels, which a masked language model trains on, or a tokenizer with a mask token; "
+                          "found no labels",
+                          err);
+        if (b->store->totals.rows > 1 && masking->probability == 0)
+            return refuse(b, row, "expected labels, as the rows before have them", err);
+        if (b->options->masking.mask_id >= b->options->vocabulary)
+            return refuse(b, row, "the tokenizer's mask token is no token of the model", err);
+        *masking = b->options->masking;
+        if (masking->vocabulary > b->options->vocabulary)
+            masking->vocabulary = (int32_t)b->options->vocabulary;
+    } else if (masking->probability > 0) {
+        return refuse(b, row, "expected no labels, as the rows before have none", err);
+    }
     for (int64_t t = 0; t < tokens && row->labels; t++) {
         int32_t label = row->labels[t];
         if (label == -100)
@@ -205,7 +220,7 @@ static void append_numbers(builder *b, const lt_row *row, int64_t from, int64_t 
 {
     lt_record *r = &b->record;
     for (int64_t t = 0; t < n && b->options->in_place; t++) {
-        int32_t label = row->labels[from + t];
+        int32_t label = row->labels ? row->labels[from + t] : row->special[from + t] ? -100 : row->ids[from + t];
         r->labels[r->tokens + t] = label < 0 ? -1 : label;
         r->trained[r->tokens + t] = label >= 0;
     }
@@ -349,6 +364,12 @@ bool lt_token_store_build(lt_token_store **out, const lt_row_source *source, con
         goto done;
     }
     b.store->totals.source_end[b.store->totals.sources - 1] = b.store->totals.records;
+    if (b.store->totals.masking.probability > 0) { /* other masks are other data */
+        const lt_masking *m = &b.store->totals.masking;
+        XXH3_64bits_update(b.hash, &m->probability, sizeof m->probability);
+        XXH3_64bits_update(b.hash, &m->mask_id, sizeof m->mask_id);
+        XXH3_64bits_update(b.hash, &m->vocabulary, sizeof m->vocabulary);
+    }
     b.store->totals.hash = XXH3_64bits_digest(b.hash);
     ok = true;
 done:

@@ -12,6 +12,7 @@
 
 #include "core/error.h"
 #include "core/rows.h"
+#include "train/masking.h"
 
 typedef enum lt_packing {
     LT_PACKING_NONE,   /* a record is a row */
@@ -31,6 +32,8 @@ typedef struct lt_token_totals {
     int64_t longest_sequence; /* tokens */
     int64_t most_sequences;   /* of a record */
     bool in_place, typed;     /* as the options said */
+    lt_masking masking;       /* as the options said, where rows came without labels: targets are then the tokens that may be masked;
+                               * probability 0 otherwise */
     int32_t sources;          /* data sets that the rows are from, 1 or more */
     int64_t source_end[LT_ROW_SOURCES_MAX]; /* records of source s end before this one; those of s + 1 begin there */
     uint64_t hash;            /* XXH3 of all records: resuming on other data is noticed */
@@ -58,6 +61,7 @@ typedef struct lt_token_store_options {
     int64_t vocabulary;
     int32_t sequences;  /* every row must have this many (1, or 2 for pairs) */
     bool in_place;      /* targets are the rows' labels at their own places (masked language models) */
+    lt_masking masking; /* in_place: how rows without labels are masked when they are loaded; probability 0: they are an error */
     bool typed;         /* token types are kept */
     int32_t values;     /* numbers of a row; 0: one */
     bool keep_all;      /* also rows without a target (labels and scores need none) */

@@ -79,6 +79,8 @@ static bool check_options(const lt_train_options *o, bool writes, lt_error *err)
         return out_of_range("frozen_cache", "8, 16, 32 bits, or 0", o->frozen_cache, err);
     if (!(o->neftune_noise_alpha >= 0 && isfinite(o->neftune_noise_alpha)))
         return out_of_range("neftune_noise_alpha", "0 (none) or more", o->neftune_noise_alpha, err);
+    if (!(o->masking.probability >= 0 && o->masking.probability <= 1))
+        return out_of_range("mlm_probability", "0 to 1", o->masking.probability, err);
     if (o->replay_eval_rows.next && o->objective->rows != LT_ROW_SEQUENCE)
         return lt_error_set(err, LT_ERR_USAGE, "replay evaluation: the rows of '%s' have no loss on text", o->objective->name);
     if (o->activation_bits && o->activation_bits != 8 && o->activation_bits != 16 && o->activation_bits != 32)

@@ -9,6 +9,7 @@
 #include "train/optimizer.h"
 #include "train/plan.h"
 #include "core/rows.h"
+#include "train/masking.h"
 #include "train/schedule.h"
 
 struct lt_peft_config; /* formats/peft.h */
@@ -59,6 +60,7 @@ typedef struct lt_train_options {
     lt_mix mix;                      /* shares of several data sets (lt_row.source); sources 0: none */
     lt_row_source replay_eval_rows;  /* old data whose loss is watched beside eval_rows; next NULL: none */
     double neftune_noise_alpha;      /* 0: no noise on the embedding */
+    lt_masking masking;              /* encoders: of rows without labels; probability 0: none */
     int64_t batch_size, gradient_accumulation_steps;
 
     /* how long, how fast */
