@@ -26,6 +26,9 @@ KINDS = {
     "pissa, rslora, patterns": ["--init-lora-weights", "pissa_niter_4", "--use-rslora", "--rank-pattern", "q_proj=4",
                                 "--alpha-pattern", "v_proj=3"],
     "dora": ["--method", "dora"],
+    "trainable tokens": ["--trainable-token-indices", "53,9,140"],
+    "trainable tokens, tied": ["--trainable-token-indices", "53,9,140"],
+    "trainable tokens, pissa": ["--trainable-token-indices", "67", "--init-lora-weights", "pissa"],
     "ia3": ["--method", "ia3"],
     "prompt tuning": ["--method", "prompt-tuning", "--prompt-tuning-init", "sample_vocab"],
     "p-tuning, mlp": ["--method", "p-tuning", "--encoder-hidden-size", "8"],
@@ -36,10 +39,10 @@ KINDS = {
 TOLERANCE = 2e-4  # of the largest logit
 
 
-def make_model(folder):
+def make_model(folder, tied):
     torch.manual_seed(0)
     config = LlamaConfig(hidden_size=64, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4,
-                         num_key_value_heads=2, vocab_size=160, max_position_embeddings=128, tie_word_embeddings=False)
+                         num_key_value_heads=2, vocab_size=160, max_position_embeddings=128, tie_word_embeddings=tied)
     model = LlamaForCausalLM(config)
     for p in model.parameters():
         p.data = torch.randn_like(p) * 0.15 if p.dim() > 1 else 1 + 0.1 * torch.randn_like(p)
@@ -52,9 +55,9 @@ def run(lathe, *args):
         raise RuntimeError(done.stderr.strip().splitlines()[-1])
 
 
-def check(lathe, work, options):
+def check(lathe, work, base, options):
     """The largest difference of logits, relative to the largest logit."""
-    base, out, rows = f"{work}/base", f"{work}/out", f"{work}/rows.jsonl"
+    out, rows = f"{work}/out", f"{work}/rows.jsonl"
     ids = [1, 40, 53, 67, 28, 9, 77, 140]
     with open(rows, "w", encoding="utf-8") as f:
         f.write(json.dumps({"input_ids": ids, "labels": [-100, -100] + ids[2:]}) + "\n")
@@ -74,10 +77,11 @@ def main():
     os.environ["HF_HUB_OFFLINE"] = "1"
     lathe, bad = sys.argv[1] if len(sys.argv) > 1 else "build/lathe", 0
     with tempfile.TemporaryDirectory() as work:
-        make_model(f"{work}/base")
+        make_model(f"{work}/base", False)
+        make_model(f"{work}/tied", True)
         for name, options in KINDS.items():
             try:
-                error = check(lathe, work, options)
+                error = check(lathe, work, f"{work}/{'tied' if 'tied' in name else 'base'}", options)
                 ok = error <= TOLERANCE
                 print(f"{'ok  ' if ok else 'FAIL'} {name}: largest difference of logits {error:.1e}")
             except Exception as e:  # a kind that cannot be compared differs

@@ -164,6 +164,7 @@ typedef struct lathe_train_options {
     lathe_strings target_modules, exclude_modules,
         modules_to_save; /* names; one entry with regex characters is a regex */
     lathe_integers layers_to_transform;
+    lathe_integers trainable_token_indices;     /* rows of the embedding that are trained beside a LoRA, tied head included */
     lathe_strings layers_pattern;               /* name of the list of blocks, where it is not the first number in a module's name */
     lathe_strings rank_pattern, alpha_pattern;  /* "PATTERN=NUMBER": modules with another rank or alpha */
     lathe_strings feedforward_modules;          /* ia3: targets whose input is scaled; none: the family's */

@@ -12,6 +12,7 @@
 #include "adapt/lora_experts.h"
 #include "adapt/lora_linear.h"
 #include "adapt/residual.h"
+#include "adapt/token_rows.h"
 #include "core/rng.h"
 
 /* One adapted linear layer. */
@@ -34,6 +35,7 @@ typedef struct lora {
     int count, capacity;
     lt_lora_experts *experts; /* NULL: none are adapted */
     lt_lora_embedding embedding;
+    lt_token_rows *tokens; /* NULL: no rows of the embedding are trained */
     int embedding_a, embedding_b; /* -1: the embedding is not adapted */
     bool residual;                /* PiSSA, OLoRA */
     lt_arena own;                 /* then: whole_a, whole_b and b0 of every entry */
@@ -147,6 +149,7 @@ static void detach(void *state)
         free(l->entries[i]);
     }
     lt_lora_experts_detach(l->experts);
+    lt_token_rows_detach(l->tokens);
     if (l->embedding_a >= 0)
         l->model->embed.hook = NULL;
     lt_peft_matcher_free(l->matcher);
@@ -205,6 +208,8 @@ static bool attach(void **state, lt_model *model, const lt_peft_config *config, 
         lt_model_each_linear(model, name_module, list);
         l->failed = !lt_error_set(err, LT_ERR_USAGE, "target_modules match no layer of the model; its blocks have: %s", list);
     }
+    if (!l->failed)
+        l->failed = !lt_token_rows_attach(&l->tokens, model, config, params, err);
     if (!l->failed && residual)
         l->failed = !take_residual(l, err);
     if (l->failed) {
@@ -231,6 +236,7 @@ static void bind(void *state, lt_param_list *params)
         }
     }
     lt_lora_experts_bind(l->experts, params);
+    lt_token_rows_bind(l->tokens, params);
     if (l->embedding_a >= 0) {
         l->embedding.a = params->items[l->embedding_a].value;
         l->embedding.da = params->items[l->embedding_a].gradient;
@@ -448,6 +454,8 @@ static bool init(void *state, lt_param_list *params, uint64_t seed, lt_error *er
 {
     lora *l = state;
     lt_lora_init kind = l->config->lora.init;
+    if (!lt_token_rows_init(l->tokens, err))
+        return false;
     if (l->residual)
         return init_residual(l, params, seed, err);
     if (kind == LT_LORA_INIT_EVA)
@@ -498,9 +506,10 @@ static void enable(void *state, bool enabled)
     for (int i = 0; i < l->count; i++)
         l->entries[i]->dora.lora.hook.enabled = enabled;
     lt_lora_experts_enable(l->experts, enabled);
+    lt_token_rows_enable(l->tokens, enabled);
     l->embedding.hook.enabled = enabled;
 }
 
-const lt_adapter_method lt_adapter_lora = {.type = LT_PEFT_LORA, .can = LT_PEFT_CAN_DORA | LT_PEFT_CAN_PARAMETERS, .attach = attach,
-                                           .bind = bind, .init = init, .exports = exports, .exported = exported,
+const lt_adapter_method lt_adapter_lora = {.type = LT_PEFT_LORA, .can = LT_PEFT_CAN_DORA | LT_PEFT_CAN_TOKENS | LT_PEFT_CAN_PARAMETERS,
+                                           .attach = attach, .bind = bind, .init = init, .exports = exports, .exported = exported,
                                            .export_config = export_config, .load = load, .enable = enable, .detach = detach};

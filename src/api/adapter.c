@@ -62,6 +62,22 @@ static bool set_layers(lt_lora_config *lora, const lathe_integers *from, lt_erro
     return true;
 }
 
+static bool set_tokens(lt_lora_config *lora, const lathe_integers *from, lt_error *err)
+{
+    if (from->count == 0)
+        return true;
+    lora->tokens = calloc(1, sizeof *lora->tokens);
+    if (lora->tokens)
+        lora->tokens->ids = calloc((size_t)from->count, sizeof *lora->tokens->ids);
+    if (!lora->tokens || !lora->tokens->ids)
+        return lt_error_set(err, LT_ERR_MEMORY, "out of memory");
+    lora->token_modules = 1;
+    lora->tokens->count = from->count;
+    for (int i = 0; i < from->count; i++)
+        lora->tokens->ids[i] = from->items[i];
+    return true;
+}
+
 /* The uppermost blocks, as PEFT has them: a list. */
 static bool set_top_layers(const lathe_train_options *from, lt_lora_config *lora, lt_error *err)
 {
@@ -137,6 +153,7 @@ static bool make_lora(lt_peft_config *peft, const lathe_train_options *from, lt_
     lora->use_rslora = from->use_rslora;
     lora->use_dora = from->method == LATHE_METHOD_DORA;
     return set_targets(from, lora, err) && set_layers(lora, &from->layers_to_transform, err) && set_top_layers(from, lora, err) &&
+           set_tokens(lora, &from->trainable_token_indices, err) &&
            set_names(&lora->layers_pattern, &from->layers_pattern, err) &&
            set_patterns(&lora->rank_pattern, "rank_pattern", &from->rank_pattern, err) &&
            set_patterns(&lora->alpha_pattern, "alpha_pattern", &from->alpha_pattern, err) &&

@@ -46,6 +46,7 @@ static const char *shape_idle(const lathe_train_options *train, const char *name
         {"lora-r", LORA}, {"lora-alpha", LORA}, {"lora-dropout", LORA}, {"use-rslora", LORA}, {"init-lora-weights", LORA},
         {"rank-pattern", LORA}, {"alpha-pattern", LORA}, {"layers-to-transform", LORA}, {"layers-pattern", LORA},
         {"top-layers", LORA}, {"target-modules", LORA | IA3}, {"exclude-modules", LORA | IA3}, {"modules-to-save", LORA | IA3},
+        {"trainable-token-indices", LORA},
         {"feedforward-modules", IA3}, {"num-virtual-tokens", PROMPT | P | PREFIX}, {"prompt-tuning-init", PROMPT},
         {"prompt-tuning-init-text", PROMPT}, {"encoder-reparameterization-type", P}, {"encoder-hidden-size", P | PREFIX},
         {"encoder-num-layers", P}, {"encoder-dropout", P}, {"prefix-projection", PREFIX}, {"prefix-init-weights", PREFIX},

@@ -184,6 +184,8 @@ static const lt_option table[] = {
      .help = "only the uppermost N blocks: what lies below is computed once (see --frozen-cache)"},
     {"modules-to-save", NAMES(train.modules_to_save, "NAME"), GROUP, ALSO("lora-modules-to-save"), FOR(TRAINING),
      .help = "modules that are trained whole and saved with the adapter"},
+    {"trainable-token-indices", INTS(train.trainable_token_indices, "ID", 0, 2147483647), GROUP, FOR(TRAINING),
+     .help = "tokens whose rows of the embedding are trained too"},
     {"feedforward-modules", NAMES(train.feedforward_modules, "NAME"), SHOWN("the family's"), GROUP, FOR(TRAINING),
      .help = "ia3: target modules whose input is scaled instead of their output"},
     {"num-virtual-tokens", INT(train.num_virtual_tokens, 1, 65536), GROUP, FOR(TRAINING),

@@ -40,6 +40,14 @@ expect_status 0
 tensors
 grep -q 'model\.norm\.weight' "$work/tensors" || problem "the norm is not in the adapter"
 
+it "--trainable-token-indices"
+sft --trainable-token-indices 3,5
+expect_status 0
+tensors
+grep -q 'embed_tokens\.token_adapter\.trainable_tokens_delta' "$work/tensors" || problem "the rows are not in the adapter"
+sft --trainable-token-indices 3,3
+expect_status 2
+
 it "--adapter: goes on from an adapter"
 sft
 cp -r "$work/o" "$work/first"

@@ -215,6 +215,56 @@ Test(adapt, pissa_and_olora_gradients_agree_with_finite_differences)
     check(lora_config("olora", false, 0.3), 0.1f, NULL);
 }
 
+static lt_peft_config token_config(void)
+{
+    static const int64_t ids[] = {7, 0, 49, 12, 31, 3, 28, 44, 19, 40};
+    enum { COUNT = sizeof ids / sizeof *ids };
+    lt_peft_config c = lora_config("true", false, 0);
+    c.lora.tokens = calloc(1, sizeof *c.lora.tokens);
+    c.lora.tokens->ids = malloc(sizeof ids);
+    memcpy(c.lora.tokens->ids, ids, sizeof ids);
+    c.lora.tokens->count = COUNT;
+    c.lora.token_modules = 1;
+    return c;
+}
+
+Test(adapt, gradients_of_single_rows_agree_with_finite_differences)
+{
+    for (int tied = 0; tied < 2; tied++) {
+        bench b;
+        lt_config model = tiny_config();
+        model.tied_head = tied;
+        model.embedding_scale = 3;
+        set_up(&b, model, token_config());
+        stir(&b, 0.1f);
+        check_gradients(&b, NULL);
+        tear_down(&b);
+    }
+}
+
+Test(adapt, single_rows_are_refused_where_they_have_no_place)
+{
+    for (int kind = 0; kind < 4; kind++) {
+        static const char *const message[] = {"found 50", "12 is there twice", "modules_to_save", "only rows of the embedding"};
+        static const char *const saved[] = {"embed_tokens"};
+        lt_model *model = NULL;
+        lt_adapter *adapter;
+        lt_param_list params = {0};
+        lt_error err = {0};
+        lt_config config = tiny_config();
+        lt_peft_config peft = token_config();
+        config.tied_head = false;
+        model = tiny_model(config, 11);
+        peft.lora.tokens->ids[1] = kind == 0 ? 50 : kind == 1 ? 12 : 0;
+        cr_assert(kind != 2 || lt_peft_names_set(&peft.modules_to_save, saved, 1, &err));
+        peft.lora.tokens->module = kind == 3 ? strdup("lm_head") : NULL;
+        cr_assert(!lt_adapter_attach(&adapter, model, &peft, &params, &err) && strstr(err.message, message[kind]), "%d: %s", kind, err.message);
+        lt_param_list_free(&params);
+        lt_model_close(model);
+        lt_peft_config_free(&peft);
+    }
+}
+
 /* The norm of w + s B A is a constant in the backward pass, so that A and B's differences are others; the magnitude's are not. */
 Test(adapt, dora_magnitudes_agree_with_finite_differences_under_dropout)
 {
@@ -233,6 +283,14 @@ Test(adapt, a_new_adapter_leaves_the_model_as_it_is)
         cr_assert_float_eq(with, step(&b, false), 1e-4, "%s", i < sizeof inits / sizeof *inits ? inits[i] : "ia3");
         tear_down(&b);
     }
+    bench b;
+    set_up(&b, tiny_config(), token_config());
+    double with = step(&b, false);
+    stir(&b, 0.1f);
+    cr_assert(fabs(with - step(&b, false)) > 1e-3);
+    lt_adapter_enable(b.adapter, false);
+    cr_assert_float_eq(with, step(&b, false), 1e-4);
+    tear_down(&b);
 }
 
 Test(adapt, switched_off_virtual_tokens_leave_the_base)
