@@ -63,3 +63,19 @@ echo '{"input_ids": [2, 6, 7, 3]}' >"$work/ids.jsonl"
 mlm pretrain --data "$work/ids.jsonl" --no-packing --max-steps 1
 expect_status 1
 expect_err "ids.jsonl:1" "mask token"
+
+it "packs texts into blocks, and rows into batches"
+cp "$work/bert-config/vocab.txt" "$work/bert-config/tokenizer_config.json" "$bert"
+mlm pretrain --data "$work/text.jsonl" --max-length 16 --max-steps 4
+expect_status 0
+mlm sft --data "$work/text.jsonl" --packing --max-length 32 --max-steps 4
+expect_status 0
+
+it "rows with labels of their own are trained as they are"
+echo '{"input_ids": [2, 4, 7, 3], "labels": [-100, 6, -100, -100]}' >"$work/ids.jsonl"
+mlm sft --data "$work/ids.jsonl" --max-steps 2
+expect_status 0
+[ "$(summary trained_tokens)" = 2 ] || problem "trained tokens: $(summary trained_tokens)"
+mlm sft --data "$work/ids.jsonl" "$work/text.jsonl" --max-steps 2
+expect_status 1
+expect_err "text.jsonl:1: expected labels, as the rows before have them"
