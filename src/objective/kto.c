@@ -10,8 +10,9 @@
 
 enum { KTO, APO_ZERO };
 static const char *const names[] = {"kto", "apo_zero_unpaired", NULL};
-enum { REWARD_CHOSEN, REWARD_REJECTED, LOGP_CHOSEN, LOGP_REJECTED, KL };
-static const char *const metrics[] = {"rewards/chosen", "rewards/rejected", "logps/chosen", "logps/rejected", "kl", NULL};
+enum { REWARD_CHOSEN, REWARD_REJECTED, LOGP_CHOSEN, LOGP_REJECTED, KL, MARGIN };
+static const char *const metrics[] = {"rewards/chosen", "rewards/rejected", "logps/chosen", "logps/rejected",
+                                      "kl", "rewards/margins", NULL};
 
 static double ratio(const lt_objective_pass *pass, const lt_objective_row *row, int32_t s, double *logp)
 {
@@ -59,15 +60,19 @@ static void add(lt_mean *mean, double value)
 static void measure(const lt_objective_options *options, const lt_objective_pass *pass, lt_objective_sums *sums)
 {
     double z = shift(options, pass);
+    lt_mean reward[2] = {{0}};
     for (int64_t i = 0; i < pass->row_count; i++) {
         const lt_objective_row *row = &pass->rows[i];
         bool good = row->value > 0;
         double logp, d, rho = ratio(pass, row, 0, &logp);
         add(&sums->loss, loss_of(options, rho, z, good, &d));
         add(&sums->metric[good ? REWARD_CHOSEN : REWARD_REJECTED], options->beta * rho);
+        add(&reward[good], options->beta * rho);
         add(&sums->metric[good ? LOGP_CHOSEN : LOGP_REJECTED], logp);
         add(&sums->metric[KL], z);
     }
+    if (reward[0].count > 0 && reward[1].count > 0) /* of a batch that has both, as TRL counts it */
+        add(&sums->metric[MARGIN], lt_mean_value(&reward[1]) - lt_mean_value(&reward[0]));
 }
 
 static bool check(const lt_objective_options *o, lt_error *err)

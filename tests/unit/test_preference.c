@@ -148,6 +148,31 @@ Test(preference, single_answers_are_judged_against_the_mean_of_mismatched_ones)
     check_gradient(&f, "apo_zero_unpaired");
 }
 
+static lt_mean kto_margin(fixture *f)
+{
+    lt_objective_sums sums = {0};
+    int at = 0;
+    while (strcmp(f->objective->metrics[at], "rewards/margins"))
+        cr_assert(f->objective->metrics[++at]);
+    f->objective->measure(&f->options, &f->pass, &sums);
+    return sums.metric[at];
+}
+
+/* The good answer's log-ratio is 0.25, the bad one's -0.75. */
+Test(preference, good_and_bad_single_answers_have_a_margin_where_a_batch_has_both)
+{
+    fixture f = make_kto("kto");
+    lt_mean margin = kto_margin(&f);
+    cr_assert_eq(margin.count, 1);
+    cr_assert_float_eq(margin.sum, 0.3 * (0.25 + 0.75), 1e-7, "%.9f", margin.sum);
+    lt_objective_row rows[2] = {f.pass.rows[0], f.pass.rows[1]};
+    for (int good = 0; good < 2; good++) {
+        rows[0].value = rows[1].value = (float)good;
+        f.pass.rows = rows;
+        cr_assert_eq(kto_margin(&f).count, 0);
+    }
+}
+
 Test(preference, no_gradient_goes_through_the_mismatched_answers)
 {
     fixture f = make_kto("kto");
