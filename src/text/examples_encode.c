@@ -1,6 +1,7 @@
 #include "text/examples_encode.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -378,20 +379,20 @@ static void set_label(lt_example *out, const lt_dataset_row *row)
 {
     const json_t *label = json_object_get(row->json, "label");
     out->label_text = json_string_value(label);
-    out->label = json_is_real(label) ? (int64_t)json_real_value(label) : json_integer_value(label);
-    out->value = (float)out->label;
+    double real = json_is_real(label) ? json_real_value(label) : 0;
+    out->label = fabs(real) < 1e9 ? (int64_t)real + json_integer_value(label) : 0;
+    out->value = (float)json_number_value(label);
 }
 
-/* A label is a string or a whole number. */
+/* A class, a number, or a list of either; which of them the problem takes, the shape of its examples says. */
 static bool check_label(const lt_dataset_row *row, lt_error *err)
 {
     const json_t *label = json_object_get(row->json, "label");
-    double real = json_is_real(label) ? json_real_value(label) : 0;
-    if (json_is_string(label) || json_is_integer(label) ||
-        (json_is_real(label) && real >= 0 && real < 1e9 && real == (int64_t)real))
-        return true;
-    return lt_error_set(err, LT_ERR_FORMAT, "%s:%lld: field 'label': expected a string or an integer", row->path,
-                        (long long)row->line);
+    bool good = json_is_string(label) || json_is_number(label) || json_is_array(label);
+    for (size_t i = 0; good && i < json_array_size(label); i++)
+        good = json_is_string(json_array_get(label, i)) || json_is_number(json_array_get(label, i));
+    return good || lt_error_set(err, LT_ERR_FORMAT, "%s:%lld: field 'label': expected a string, a number or a list of them", row->path,
+                                (long long)row->line);
 }
 
 static bool encode_sequences(lt_examples_encoder *e, const lt_examples_row *r, const lt_dataset_row *row,

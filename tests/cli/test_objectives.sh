@@ -30,6 +30,7 @@ it "trains on single answers"
 run dpo --model "$tiny" --data "$work/rated.jsonl" --loss-type kto --output "$work/kto" $short
 expect_status 0
 grep -q '"kl":' "$work/kto/metrics.jsonl" || problem "no kl in the metrics"
+grep -q '"rewards/margins":' "$work/kto/metrics.jsonl" || problem "no margins in the metrics"
 
 it "names the losses that there are"
 run dpo --model "$tiny" --data "$work/pairs.jsonl" --loss-type best --output "$work/none"
@@ -57,6 +58,27 @@ expect_status 0
 expect_file "$work/classes/labels.json"
 expect_out "accuracy" "ferry" "light"
 [ "$(wc -l <"$work/predictions.jsonl")" = 3 ] || problem "not a line for each row"
+
+it "trains on several labels at once"
+cat >"$work/sets.jsonl" <<'ROWS'
+{"text": "The ferry leaves at nine.", "label": ["ferry", "time"]}
+{"text": "The keeper keeps the light.", "label": ["light"]}
+{"text": "Seven boats and a ferry.", "label": ["ferry"]}
+ROWS
+run classify --model "$tiny" --data "$work/sets.jsonl" --output "$work/sets" $short
+expect_status 0
+grep -q '"problem_type": *"multi_label_classification"' -r "$work/sets" || problem "the run does not say its problem type"
+run eval --model "$tiny" --adapter "$work/sets" --data "$work/sets.jsonl" --json
+expect_status 0
+
+it "trains on numbers"
+cat >"$work/numbers.jsonl" <<'ROWS'
+{"text": "The ferry leaves at nine.", "label": 0.5}
+{"text": "The keeper keeps the light.", "label": -1.25}
+ROWS
+run classify --model "$tiny" --data "$work/numbers.jsonl" --problem-type regression --output "$work/numbers" $short
+expect_status 0
+grep -q '"problem_type": *"regression"' -r "$work/numbers" || problem "the run does not say its problem type"
 
 it "refuses a data set of one class"
 head -1 "$work/labelled.jsonl" >"$work/one.jsonl"

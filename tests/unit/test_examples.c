@@ -335,7 +335,7 @@ Test(examples, labelled_text_keeps_its_label_and_gets_no_eos)
     cr_assert(lt_examples_next(s.examples, &example, &end, &err) && end);
     cr_assert_eq(lt_examples_count(s.examples)->untrained, 0);
     close_setup(&s);
-    expect_row("{\"text\":\"a\",\"label\":[1]}", "a.jsonl:1: field 'label': expected a string or an integer");
+    expect_row("{\"text\":\"a\",\"label\":[true]}", "a.jsonl:1: field 'label': expected a string, a number or a list of them");
 }
 
 Test(examples, a_prompt_is_what_the_model_would_be_asked)
