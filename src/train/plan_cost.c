@@ -104,6 +104,7 @@ lt_engine_shape lt_plan_shape(const lt_plan_facts *facts, const lt_plan_choice *
     const lt_plan_request *r = facts->request;
     int64_t T = max64(extent->pass_size, r->least_tokens);
     int64_t virtual_tokens = lt_virtual_rows(r->model->virtual) + lt_virtual_keys(r->model->virtual);
+    int64_t targets = max64(max64(extent->pass_targets, r->least_tokens), 1); /* prompts have no logits */
     return (lt_engine_shape){
         .compute = r->compute,
         .threads = threads,
@@ -111,7 +112,7 @@ lt_engine_shape lt_plan_shape(const lt_plan_facts *facts, const lt_plan_choice *
         .max_T = T,
         .max_sequence = r->longest_sequence + virtual_tokens,
         .chunk = min64(choice->chunk, T),
-        .head_chunk = min64(choice->head_chunk, T),
+        .head_chunk = min64(choice->head_chunk, min64(T, targets)),
         .activation_bits = choice->activation_bits,
         .input_bits = choice->input_bits,
         .keep_all = choice->keep_all,
