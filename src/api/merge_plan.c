@@ -186,7 +186,7 @@ static bool set_gguf(lt_merge *m)
 
 /* ---- the whole ---- */
 
-/* An output head that is the embedding comes apart from it when only one of them changes. */
+/* An output head that is the embedding comes apart from it when only one of them changes. Single rows change both, as PEFT ties them. */
 static bool untie(lt_merge *m)
 {
     char name[512];
@@ -207,7 +207,7 @@ static bool untie(lt_merge *m)
     for (int i = 0; m->adapter && i < m->adapter->tensor_count; i++)
         if (!strcmp(m->adapter->tensors[i].name, name))
             whole = &m->adapter->tensors[i];
-    if (!embedding || (!head && !whole && !embedding->module && !embedding->rows && !embedding->whole))
+    if (!embedding || (!head && !whole && !embedding->module && !embedding->whole))
         return true;
     const lt_tensor_info *from = embedding->from;
     int64_t shape[2] = {embedding->shape[0], embedding->shape[1]};

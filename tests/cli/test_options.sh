@@ -45,6 +45,15 @@ sft --trainable-token-indices 3,5
 expect_status 0
 tensors
 grep -q 'embed_tokens\.token_adapter\.trainable_tokens_delta' "$work/tensors" || problem "the rows are not in the adapter"
+sft --trainable-token-indices 3,5,70,71,72,73,74,75,101,102 --learning-rate 1e-2
+run eval --model "$tiny" --adapter "$work/o" --data "$work/dev.jsonl" --compute fp32 --json
+expect_status 0
+"$helper" json "$work/out" loss | cut -c 1-6 >"$work/applied"
+run merge --model "$tiny" --adapter "$work/o" --output "$work/merged" --dtype fp32
+expect_status 0
+run eval --model "$work/merged" --data "$work/dev.jsonl" --compute fp32 --json
+"$helper" json "$work/out" loss | cut -c 1-6 >"$work/merged_loss"
+[ -s "$work/applied" ] && cmp -s "$work/applied" "$work/merged_loss" || problem "merged, the loss is another"
 sft --trainable-token-indices 3,3
 expect_status 2
 
