@@ -19,11 +19,12 @@ static void forward(lt_embed_hook *hook, const int32_t *ids, int64_t T, int64_t 
 static void backward(lt_embed_hook *hook, const int32_t *ids, int64_t T, int64_t C, const float *dx)
 {
     lt_lora_embedding *l = (lt_lora_embedding *)hook;
+    const float scale = l->scale * l->row_scale;
 #pragma omp parallel for schedule(static)
     for (int64_t c = 0; c < C; c++) /* dB[c] += s Σ_t dx[t][c] A[:, id] */
         for (int64_t t = 0; t < T; t++)
             for (int64_t r = 0; ids[t] >= 0 && r < l->R; r++)
-                l->db[c * l->R + r] += l->scale * dx[t * C + c] * l->a[r * l->V + ids[t]];
+                l->db[c * l->R + r] += scale * dx[t * C + c] * l->a[r * l->V + ids[t]];
 #pragma omp parallel for schedule(static)
     for (int64_t r = 0; r < l->R; r++) /* dA[r][id] += s Σ_c B[c][r] dx[t][c] */
         for (int64_t t = 0; t < T; t++) {
@@ -32,11 +33,11 @@ static void backward(lt_embed_hook *hook, const int32_t *ids, int64_t T, int64_t
                 continue;
             for (int64_t c = 0; c < C; c++)
                 sum += l->b[c * l->R + r] * dx[t * C + c];
-            l->da[r * l->V + ids[t]] += l->scale * sum;
+            l->da[r * l->V + ids[t]] += scale * sum;
         }
 }
 
-void lt_lora_embedding_init(lt_lora_embedding *lora, int64_t R, int64_t V, float scale)
+void lt_lora_embedding_init(lt_lora_embedding *lora, int64_t R, int64_t V, float scale, float row_scale)
 {
-    *lora = (lt_lora_embedding){.hook = {forward, backward, true}, .R = R, .V = V, .scale = scale};
+    *lora = (lt_lora_embedding){.hook = {forward, backward, true}, .R = R, .V = V, .scale = scale, .row_scale = row_scale};
 }

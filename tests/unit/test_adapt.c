@@ -242,6 +242,21 @@ Test(adapt, gradients_of_single_rows_agree_with_finite_differences)
     }
 }
 
+Test(adapt, gradients_of_lora_on_a_scaled_embedding_agree_with_finite_differences)
+{
+    static const char *const names[] = {"embed_tokens"};
+    lt_error err;
+    bench b;
+    lt_config model = tiny_config();
+    lt_peft_config c = lora_config("true", false, 0);
+    model.embedding_scale = 3;
+    cr_assert(lt_peft_names_set(&c.lora.target_modules, names, 1, &err));
+    set_up(&b, model, c);
+    stir(&b, 0.1f);
+    check_gradients(&b, NULL);
+    tear_down(&b);
+}
+
 Test(adapt, single_rows_are_refused_where_they_have_no_place)
 {
     for (int kind = 0; kind < 4; kind++) {
