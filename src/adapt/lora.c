@@ -128,7 +128,7 @@ static void attach_embedding(lora *l)
     }
     l->embedding_a = add_tensor(l, c->embed_name, LT_PEFT_PART_EMBEDDING_A, 2, match.rank, c->V);
     l->embedding_b = add_tensor(l, c->embed_name, LT_PEFT_PART_EMBEDDING_B, 2, c->C, match.rank);
-    lt_lora_embedding_init(&l->embedding, match.rank, c->V, (float)match.scale, l->model->embed.scale);
+    lt_lora_embedding_init(&l->embedding, match.rank, c->V, (float)match.scale);
     l->model->embed.hook = &l->embedding.hook;
 }
 

@@ -16,10 +16,10 @@ static void forward(lt_embed_hook *hook, const int32_t *ids, int64_t T, int64_t 
         }
 }
 
-static void backward(lt_embed_hook *hook, const int32_t *ids, int64_t T, int64_t C, const float *dx)
+static void backward(lt_embed_hook *hook, const int32_t *ids, int64_t T, int64_t C, float scale, const float *dx)
 {
     lt_lora_embedding *l = (lt_lora_embedding *)hook;
-    const float scale = l->scale * l->row_scale;
+    scale *= l->scale;
 #pragma omp parallel for schedule(static)
     for (int64_t c = 0; c < C; c++) /* dB[c] += s Σ_t dx[t][c] A[:, id] */
         for (int64_t t = 0; t < T; t++)
@@ -37,7 +37,7 @@ static void backward(lt_embed_hook *hook, const int32_t *ids, int64_t T, int64_t
         }
 }
 
-void lt_lora_embedding_init(lt_lora_embedding *lora, int64_t R, int64_t V, float scale, float row_scale)
+void lt_lora_embedding_init(lt_lora_embedding *lora, int64_t R, int64_t V, float scale)
 {
-    *lora = (lt_lora_embedding){.hook = {forward, backward, true}, .R = R, .V = V, .scale = scale, .row_scale = row_scale};
+    *lora = (lt_lora_embedding){.hook = {forward, backward, true}, .R = R, .V = V, .scale = scale};
 }

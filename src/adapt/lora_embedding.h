@@ -7,12 +7,11 @@
 typedef struct lt_lora_embedding {
     lt_embed_hook hook; /* first: the engine holds a pointer to it */
     int64_t R, V;
-    float scale;     /* of the adapter */
-    float row_scale; /* by which the embedding multiplies its rows after the hook (Gemma: √C) */
+    float scale;
     float *a, *da; /* (R,V) f32 */
     float *b, *db; /* (C,R) f32 */
 } lt_lora_embedding;
 
-void lt_lora_embedding_init(lt_lora_embedding *lora, int64_t R, int64_t V, float scale, float row_scale);
+void lt_lora_embedding_init(lt_lora_embedding *lora, int64_t R, int64_t V, float scale);
 
 #endif

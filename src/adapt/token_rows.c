@@ -30,13 +30,12 @@ static void embed_forward(lt_embed_hook *hook, const int32_t *ids, int64_t T, in
             memcpy(x + t * C, l->rows + l->place[ids[t]] * C, (size_t)C * sizeof *x);
 }
 
-/* The embedding scales its rows after the hook. */
-static void embed_backward(lt_embed_hook *hook, const int32_t *ids, int64_t T, int64_t C, const float *dx)
+static void embed_backward(lt_embed_hook *hook, const int32_t *ids, int64_t T, int64_t C, float scale, const float *dx)
 {
     lt_token_rows *l = (lt_token_rows *)hook;
     for (int64_t t = 0; t < T; t++)
         if (ids[t] >= 0 && l->place[ids[t]] >= 0)
-            lt_kernels_get()->axpy(l->drows + l->place[ids[t]] * C, l->model->embed.scale, dx + t * C, C);
+            lt_kernels_get()->axpy(l->drows + l->place[ids[t]] * C, scale, dx + t * C, C);
 }
 
 /* y[:, id] = x · row */

@@ -81,7 +81,7 @@ bool lt_embed_backward(const lt_embed *embed, const lt_embed_tokens *tokens, flo
         lt_norm_backward(&embed->norm, scratch, C, d, C, d, C, false, embed->dnorm, embed->dnorm_bias, n, norm_scratch);
     }
     if (embed->hook && embed->hook->enabled)
-        embed->hook->backward(embed->hook, tokens->ids, T, C, dx);
+        embed->hook->backward(embed->hook, tokens->ids, T, C, embed->scale, dx);
     for (int64_t t = 0; embed->virtual && embed->virtual->gradient && t < T; t++)
         if (tokens->ids[t] < 0)
             lt_kernels_get()->axpy(embed->virtual->gradient + ~tokens->ids[t] * C, 1.0f, dx + t * C, C);

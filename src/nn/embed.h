@@ -16,7 +16,8 @@
 typedef struct lt_embed_hook lt_embed_hook;
 struct lt_embed_hook {
     void (*forward)(lt_embed_hook *hook, const int32_t *ids, int64_t T, int64_t C, float *x);        /* x (T,C) += */
-    void (*backward)(lt_embed_hook *hook, const int32_t *ids, int64_t T, int64_t C, const float *dx); /* gradients += */
+    /* gradients += scale · what dx (T,C) says: the embedding scales its rows after the hook */
+    void (*backward)(lt_embed_hook *hook, const int32_t *ids, int64_t T, int64_t C, float scale, const float *dx);
     bool enabled;
 };
 
