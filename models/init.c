@@ -12,6 +12,7 @@
 #include "formats/safetensors.h"
 #include "models/family.h"
 #include "models/init_values.h"
+#include "models/companions.h"
 #include "models/new_folder.h"
 #include "nn/config_tensors.h"
 
@@ -242,7 +243,7 @@ static bool write_index(const creation *job, lt_error *err)
         lt_new_folder_shard_name(job->shard[i], job->shards, name);
         json_object_set_new(map, job->tensors[i].name, json_string(name));
     }
-    bool ok = lt_new_folder_write_json(&job->folder, "model.safetensors.index.json", root, true, err);
+    bool ok = lt_new_folder_write_json(job->folder.folder, "model.safetensors.index.json", root, true, err);
     json_decref(root);
     return ok;
 }
@@ -254,7 +255,7 @@ static bool write_config(const creation *job, lt_error *err)
     if (newer)
         json_object_del(job->root, "torch_dtype");
     json_object_set_new(job->root, newer ? "dtype" : "torch_dtype", json_string(name));
-    return lt_new_folder_write_json(&job->folder, "config.json", job->root, false, err);
+    return lt_new_folder_write_json(job->folder.folder, "config.json", job->root, false, err);
 }
 
 bool lt_init_create(const lt_init_options *options, lt_init_result *result, lt_error *err)
@@ -263,7 +264,7 @@ bool lt_init_create(const lt_init_options *options, lt_init_result *result, lt_e
     assert(options->dtype == LT_DTYPE_F32 || options->dtype == LT_DTYPE_BF16 || options->dtype == LT_DTYPE_F16 ||
            options->dtype == LT_DTYPE_COUNT);
     bool ok = read_source(&job, err) && plan_shards(&job, err) && lt_new_folder_begin(&job.folder, options->output, job.bytes, err) &&
-              write_config(&job, err) && lt_new_folder_copy_companions(&job.folder, job.source_folder, err) && write_weights(&job, err) &&
+              write_config(&job, err) && lt_companions_copy(job.source_folder, job.folder.folder, err) && write_weights(&job, err) &&
               write_index(&job, err) && lt_new_folder_publish(&job.folder, err);
     if (!ok)
         lt_new_folder_abandon(&job.folder);

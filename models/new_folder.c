@@ -11,16 +11,6 @@
 #include "core/file.h"
 #include "formats/json.h"
 
-enum { COMPANION_LIMIT_BYTES = 256 << 20 };
-
-/* Files that make a model usable beside its weights. */
-static const char *const companions[] = {
-    "tokenizer.json", "tokenizer_config.json", "tokenizer.model", "special_tokens_map.json", "added_tokens.json", "vocab.json",
-    "merges.txt", "vocab.txt", "chat_template.jinja", "chat_template.json", "generation_config.json",
-};
-
-enum { COMPANIONS = sizeof companions / sizeof *companions };
-
 static bool is_empty_folder(const char *path)
 {
     DIR *dir = opendir(path);
@@ -54,34 +44,10 @@ bool lt_new_folder_begin(lt_new_folder *f, const char *output, int64_t bytes, lt
     return true;
 }
 
-static bool copy_file(const char *from, const char *to, lt_error *err)
-{
-    char *data;
-    size_t n;
-    if (!lt_file_read(from, COMPANION_LIMIT_BYTES, &data, &n, err))
-        return false;
-    bool ok = lt_file_replace(to, data, n, err);
-    free(data);
-    return ok;
-}
-
-bool lt_new_folder_copy_companions(const lt_new_folder *f, const char *source_folder, lt_error *err)
-{
-    char from[4096], to[4096];
-    for (int i = 0; i < COMPANIONS; i++) {
-        if (!lt_file_join(from, sizeof from, source_folder, companions[i], err) ||
-            !lt_file_join(to, sizeof to, f->folder, companions[i], err))
-            return false;
-        if (lt_file_exists(from) && !copy_file(from, to, err))
-            return false;
-    }
-    return true;
-}
-
-bool lt_new_folder_write_json(const lt_new_folder *f, const char *name, const json_t *root, bool sorted, lt_error *err)
+bool lt_new_folder_write_json(const char *folder, const char *name, const json_t *root, bool sorted, lt_error *err)
 {
     char path[4096];
-    if (!lt_file_join(path, sizeof path, f->folder, name, err))
+    if (!lt_file_join(path, sizeof path, folder, name, err))
         return false;
     char *text = lt_json_text(root, 2, sorted), *line = text ? realloc(text, strlen(text) + 2) : NULL;
     if (!line) {

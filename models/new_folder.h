@@ -19,11 +19,8 @@ typedef struct lt_new_folder {
 /* output may exist if it is empty. bytes: of the weights to come; a disk without room for them is an error. */
 bool lt_new_folder_begin(lt_new_folder *folder, const char *output, int64_t bytes, lt_error *err);
 
-/* Tokenizer, template and generation settings that lie in another model's folder. */
-bool lt_new_folder_copy_companions(const lt_new_folder *folder, const char *source_folder, lt_error *err);
-
 /* JSON as transformers writes it: two spaces and a newline at the end. */
-bool lt_new_folder_write_json(const lt_new_folder *folder, const char *name, const json_t *root, bool sorted, lt_error *err);
+bool lt_new_folder_write_json(const char *folder, const char *name, const json_t *root, bool sorted, lt_error *err);
 
 /* "model.safetensors", or "model-00001-of-00002.safetensors" for shard 0 of 2. */
 void lt_new_folder_shard_name(int shard, int shards, char out[LT_SHARD_NAME]);

@@ -9,6 +9,7 @@
 
 #include "core/file.h"
 #include "formats/json.h"
+#include "models/companions.h"
 #include "models/new_folder.h"
 #include "models/open.h"
 #include "models/quantize_values.h"
@@ -353,7 +354,7 @@ static bool write_index(const job *j, lt_error *err)
         lt_new_folder_shard_name(j->tensors[i].shard, j->shards, name);
         json_object_set_new(map, j->tensors[i].spec.name, json_string(name));
     }
-    bool ok = lt_new_folder_write_json(&j->folder, "model.safetensors.index.json", root, true, err);
+    bool ok = lt_new_folder_write_json(j->folder.folder, "model.safetensors.index.json", root, true, err);
     json_decref(root);
     return ok;
 }
@@ -370,7 +371,7 @@ static bool write_config(job *j, lt_error *err)
                           "bnb_4bit_compute_dtype", dtype ? dtype : "float32", "bnb_4bit_use_double_quant", 1, "llm_int8_skip_modules",
                           "llm_int8_threshold", 6.0);
     json_object_set_new(j->config, "quantization_config", q);
-    return lt_new_folder_write_json(&j->folder, "config.json", j->config, false, err);
+    return lt_new_folder_write_json(j->folder.folder, "config.json", j->config, false, err);
 }
 
 static void free_job(job *j)
@@ -393,7 +394,7 @@ bool lt_quantize_run(const lt_quantize_options *options, lt_quantize_result *res
     job j = {.options = options};
     assert(options->type == LT_DTYPE_NF4 || options->type == LT_DTYPE_I8);
     bool ok = open_source(&j, err) && lt_new_folder_begin(&j.folder, options->output, j.bytes, err) && write_config(&j, err) &&
-              lt_new_folder_copy_companions(&j.folder, options->model, err) && write_weights(&j, err) && write_index(&j, err) &&
+              lt_companions_copy(options->model, j.folder.folder, err) && write_weights(&j, err) && write_index(&j, err) &&
               lt_new_folder_publish(&j.folder, err);
     if (ok)
         *result = (lt_quantize_result){j.bytes_before, j.bytes, j.quantised, j.shards};

@@ -1,7 +1,6 @@
 /* Base and adapters into one model: opening what goes in, and the files that come out. */
 #include "api/merge.h"
 
-#include <dirent.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -14,11 +13,11 @@
 #include "core/file.h"
 #include "core/log.h"
 #include "formats/json.h"
+#include "models/companions.h"
 #include "models/family.h"
 #include "models/gguf.h"
+#include "models/new_folder.h"
 #include "text/tokenizer_gguf.h"
-
-enum { COMPANION_LIMIT_BYTES = 512 << 20 };
 
 /* ---- what goes in ---- */
 
@@ -68,92 +67,8 @@ static bool open_adapters(lt_merge *m)
 
 /* ---- a folder ---- */
 
-typedef struct folder {
-    char output[4000], temporary[4096];
-} folder;
-
-static bool is_empty(const char *path)
-{
-    DIR *dir = opendir(path);
-    int entries = 0;
-    while (dir && readdir(dir) && entries < 3)
-        entries++;
-    if (dir)
-        closedir(dir);
-    return entries == 2;
-}
-
-static void remove_folder(const char *path)
-{
-    DIR *dir = opendir(path);
-    for (struct dirent *entry; dir && (entry = readdir(dir));)
-        if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
-            unlinkat(dirfd(dir), entry->d_name, 0);
-    if (dir)
-        closedir(dir);
-    rmdir(path);
-}
-
-/* Everything is written beside and renamed at the end: the folder appears whole, or not at all. */
-static bool begin_folder(folder *f, const char *output, lt_error *err)
-{
-    size_t n = strlen(output);
-    while (n > 1 && output[n - 1] == '/')
-        n--;
-    if (n == 0 || n >= sizeof f->output)
-        return lt_error_set(err, LT_ERR_USAGE, "output: a name of %zu bytes", n);
-    snprintf(f->output, sizeof f->output, "%.*s", (int)n, output);
-    if (lt_file_exists(f->output) && !is_empty(f->output))
-        return lt_error_set(err, LT_ERR_USAGE, "%s: exists and is not an empty folder", f->output);
-    snprintf(f->temporary, sizeof f->temporary, "%s.tmp-%ld", f->output, (long)getpid());
-    return lt_file_make_folder(f->temporary, err);
-}
-
-static bool publish_folder(const folder *f, lt_error *err)
-{
-    rmdir(f->output);
-    return lt_file_sync_folder(f->temporary, err) &&
-           (rename(f->temporary, f->output) == 0 || lt_error_errno(err, "%s: cannot rename %s to it", f->output, f->temporary));
-}
-
-static bool write_json(const folder *f, const char *name, const json_t *root, lt_error *err)
-{
-    char path[4200];
-    snprintf(path, sizeof path, "%s/%s", f->temporary, name);
-    char *text = lt_json_text(root, 2, false);
-    if (!text)
-        return lt_error_set(err, LT_ERR_MEMORY, "%s: out of memory", path);
-    bool ok = lt_file_replace(path, text, strlen(text), err);
-    free(text);
-    return ok;
-}
-
-static bool copy_companions(const folder *f, const char *source, lt_error *err)
-{
-    static const char *const names[] = {"generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
-                                        "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt", "tokenizer.model",
-                                        "chat_template.jinja"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        char from[4096], to[4200];
-        char *data;
-        size_t size;
-        if (!lt_file_join(from, sizeof from, source, names[i], err))
-            return false;
-        if (!lt_file_exists(from))
-            continue;
-        snprintf(to, sizeof to, "%s/%s", f->temporary, names[i]);
-        if (!lt_file_read(from, COMPANION_LIMIT_BYTES, &data, &size, err))
-            return false;
-        bool ok = lt_file_replace(to, data, size, err);
-        free(data);
-        if (!ok)
-            return false;
-    }
-    return true;
-}
-
 /* The tokenizer of a GGUF as the files that amount to it. */
-static bool write_gguf_companions(const folder *f, const lt_gguf *source, lt_error *err)
+static bool write_gguf_companions(const char *folder, const lt_gguf *source, lt_error *err)
 {
     if (!lt_tokenizer_gguf_has(source))
         return true;
@@ -164,7 +79,7 @@ static bool write_gguf_companions(const folder *f, const lt_gguf *source, lt_err
         json_t *root = make[i](source, err);
         if (root && i == 0)
             json_object_set_new(root, "version", json_string("1.0"));
-        bool ok = root && write_json(f, names[i], root, err);
+        bool ok = root && lt_new_folder_write_json(folder, names[i], root, false, err);
         json_decref(root);
         if (!ok)
             return false;
@@ -174,14 +89,12 @@ static bool write_gguf_companions(const folder *f, const lt_gguf *source, lt_err
 
 bool lt_api_write_gguf_companions(const char *model, const char *to, lt_error *err)
 {
-    folder f = {"", ""};
     lt_gguf *file;
     if (!lt_gguf_is(model))
         return true;
-    snprintf(f.temporary, sizeof f.temporary, "%s", to);
     if (!lt_gguf_open(&file, model, err))
         return false;
-    bool ok = write_gguf_companions(&f, file, err);
+    bool ok = write_gguf_companions(to, file, err);
     lt_gguf_close(file);
     return ok;
 }
@@ -210,7 +123,7 @@ static void set_classifier(lt_merge *m, json_t *config)
     json_object_set_new(config, "id2label", labels);
 }
 
-static bool write_config(lt_merge *m, const folder *f, lt_dtype dtype)
+static bool write_config(lt_merge *m, const lt_new_folder *f, lt_dtype dtype)
 {
     char path[4096];
     json_t *config = NULL;
@@ -227,7 +140,7 @@ static bool write_config(lt_merge *m, const folder *f, lt_dtype dtype)
     if (m->untied)
         json_object_set_new(config, "tie_word_embeddings", json_false());
     set_classifier(m, config);
-    bool ok = write_json(f, "config.json", config, m->err);
+    bool ok = lt_new_folder_write_json(f->folder, "config.json", config, false, m->err);
     json_decref(config);
     return ok;
 }
@@ -237,14 +150,6 @@ static bool write_config(lt_merge *m, const folder *f, lt_dtype dtype)
 static bool append_safetensors(void *writer, const void *data, int64_t bytes, lt_error *err)
 {
     return lt_safetensors_append(writer, data, bytes, err);
-}
-
-static void shard_name(int shard, int shards, char out[64])
-{
-    if (shards == 1)
-        strcpy(out, "model.safetensors");
-    else
-        snprintf(out, 64, "model-%05d-of-%05d.safetensors", shard + 1, shards);
 }
 
 static int64_t bytes_of(const lt_merge_tensor *item)
@@ -273,21 +178,21 @@ static bool write_shard(lt_merge *m, const char *path, int64_t first, int64_t la
     return false;
 }
 
-static bool write_index(lt_merge *m, const folder *f, const int *shard_of, int shards)
+static bool write_index(lt_merge *m, const lt_new_folder *f, const int *shard_of, int shards)
 {
     json_t *map = json_object();
-    char name[64];
+    char name[LT_SHARD_NAME];
     for (int64_t i = 0; i < m->count; i++) {
-        shard_name(shard_of[i], shards, name);
+        lt_new_folder_shard_name(shard_of[i], shards, name);
         json_object_set_new(map, m->items[i].name, json_string(name));
     }
     json_t *root = json_pack("{s:{s:I}, s:o}", "metadata", "total_size", (json_int_t)m->total_bytes, "weight_map", map);
-    bool ok = root && write_json(f, "model.safetensors.index.json", root, m->err);
+    bool ok = root && lt_new_folder_write_json(f->folder, "model.safetensors.index.json", root, false, m->err);
     json_decref(root);
     return ok;
 }
 
-static bool write_weights(lt_merge *m, const folder *f, int *files)
+static bool write_weights(lt_merge *m, const lt_new_folder *f, int *files)
 {
     int64_t limit = m->options->shard_bytes > 0 ? m->options->shard_bytes : 5000000000, filled = 0;
     int *shard_of = malloc((size_t)m->count * sizeof *shard_of + 1), shards = 0;
@@ -303,11 +208,11 @@ static bool write_weights(lt_merge *m, const folder *f, int *files)
     }
     bool ok = true;
     for (int64_t first = 0, last; ok && first < m->count; first = last) {
-        char name[64], path[4200];
+        char name[LT_SHARD_NAME], path[4200];
         for (last = first; last < m->count && shard_of[last] == shard_of[first]; last++)
             ;
-        shard_name(shard_of[first], shards, name);
-        snprintf(path, sizeof path, "%s/%s", f->temporary, name);
+        lt_new_folder_shard_name(shard_of[first], shards, name);
+        snprintf(path, sizeof path, "%s/%s", f->folder, name);
         ok = write_shard(m, path, first, last);
     }
     if (ok && shards > 1)
@@ -330,14 +235,13 @@ static lt_dtype matrix_dtype(const lt_merge *m)
 
 static bool write_folder(lt_merge *m, int *files)
 {
-    folder f = {"", ""};
-    if (!begin_folder(&f, m->options->output, m->err))
-        return false;
-    bool ok = write_config(m, &f, matrix_dtype(m)) &&
-              (m->source ? write_gguf_companions(&f, m->source, m->err) : copy_companions(&f, m->options->model, m->err)) &&
-              write_weights(m, &f, files) && publish_folder(&f, m->err);
+    lt_new_folder f;
+    bool ok = lt_new_folder_begin(&f, m->options->output, m->total_bytes, m->err) && write_config(m, &f, matrix_dtype(m)) &&
+              (m->source ? write_gguf_companions(f.folder, m->source, m->err)
+                         : lt_companions_copy(m->options->model, f.folder, m->err)) &&
+              write_weights(m, &f, files) && lt_new_folder_publish(&f, m->err);
     if (!ok)
-        remove_folder(f.temporary);
+        lt_new_folder_abandon(&f);
     return ok;
 }
 

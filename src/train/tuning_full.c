@@ -3,6 +3,7 @@
 
 #include "core/file.h"
 #include "formats/json.h"
+#include "models/companions.h"
 #include "models/gguf.h"
 #include "train/params_io.h"
 #include "train/run_folder.h"
@@ -99,35 +100,10 @@ static bool full_save(const lt_tuning *tuning, const lt_param_list *params, lt_d
            lt_params_save(params, LT_PARAMS_VALUES, dtype, path, err) && write_config(tuning, dtype, folder, err);
 }
 
-static bool copy_file(const char *from, const char *to, lt_error *err)
-{
-    char *data;
-    size_t size;
-    if (!lt_file_read(from, (int64_t)1 << 30, &data, &size, err))
-        return false;
-    bool ok = lt_file_replace(to, data, size, err);
-    free(data);
-    return ok;
-}
-
 /* The rest of a Hugging Face folder, as far as the base has it. */
 static bool full_companions(const lt_tuning *tuning, const char *folder, lt_error *err)
 {
-    static const char *const names[] = {
-        "generation_config.json", "tokenizer.json",    "tokenizer_config.json", "special_tokens_map.json",
-        "added_tokens.json",      "vocab.json",        "vocab.txt",             "merges.txt",
-        "tokenizer.model",        "spiece.model",      "tiktoken.model",        "qwen.tiktoken",
-        "chat_template.jinja",
-    };
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        char from[4096], to[4096];
-        if (!lt_file_join(from, sizeof from, tuning->options->model, names[i], err) ||
-            !lt_file_join(to, sizeof to, folder, names[i], err))
-            return false;
-        if (lt_file_exists(from) && !copy_file(from, to, err))
-            return false;
-    }
-    return true;
+    return lt_companions_copy(tuning->options->model, folder, err);
 }
 
 const lt_tuning_method lt_tuning_full = {
