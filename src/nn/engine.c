@@ -295,48 +295,62 @@ static void final_norm_backward(lt_engine *e, const float *x, float *dy, const i
     }
 }
 
+const float *lt_engine_head_forward(lt_engine *e, int64_t first, int64_t n)
+{
+    lt_model *m = e->model;
+    const lt_linear *head = &m->head;
+    int64_t C = m->config.C;
+    e->ws.token = first;
+    for (int64_t r = 0; r < n; r++)
+        memcpy(e->head_x + r * C, e->run.stream + e->rows[first + r] * C, (size_t)C * sizeof(float));
+    normed(e, e->head_x, e->head_xn, n);
+    const float *top = e->head_xn;
+    if (lt_head_transform_has(m)) {
+        lt_head_transform_forward(m, &e->ws, e->head_xn, n, &e->transform);
+        top = e->transform.out;
+    }
+    lt_linear_forward(&head, 1, &e->ws, top, C, n, &e->logits, m->config.V);
+    return top;
+}
+
+void lt_engine_head_backward(lt_engine *e, const float *top, int64_t first, int64_t n)
+{
+    lt_model *m = e->model;
+    const lt_linear *head = &m->head;
+    int64_t C = m->config.C;
+    bool need = e->lowest < m->config.L || m->dfinal_norm || m->dfinal_norm_bias || lt_head_transform_trained(m);
+    lt_linear_backward(&head, 1, &e->ws, top, C, n, &e->logits, m->config.V, need ? e->head_dx : NULL, C, false);
+    if (need && lt_head_transform_has(m)) {
+        lt_head_transform_backward(m, &e->ws, e->head_xn, n, &e->transform, e->head_dx, e->run.norm_scratch);
+        final_norm_backward(e, e->head_x, e->transform.out, e->rows + first, n);
+    } else if (need) {
+        if (e->target_gradient)
+            lt_kernels_get()->axpy(e->head_dx, 1.0f, e->target_gradient + first * C, n * C);
+        final_norm_backward(e, e->head_x, e->head_dx, e->rows + first, n);
+    }
+}
+
 bool lt_engine_head(lt_engine *e, const float *weight, float *logp, float *entropy, lt_logits_sink sink, void *context,
                     lt_error *err)
 {
-    lt_model *m = e->model;
-    const lt_config *c = &m->config;
-    const lt_linear *head = &m->head;
+    const lt_config *c = &e->model->config;
     float scale = (float)c->logit_scale, softcap = (float)c->logit_softcap;
     assert((!weight || e->shape.training) && !(weight && sink));
     for (int64_t i = 0; i < e->batch->target_count; i += e->shape.head_chunk) {
         int64_t n = e->batch->target_count - i < e->shape.head_chunk ? e->batch->target_count - i : e->shape.head_chunk;
-        e->ws.token = i;
-        for (int64_t r = 0; r < n; r++)
-            memcpy(e->head_x + r * c->C, e->run.stream + e->rows[i + r] * c->C, (size_t)c->C * sizeof(float));
-        normed(e, e->head_x, e->head_xn, n);
-        const float *top = e->head_xn;
-        if (lt_head_transform_has(m)) {
-            lt_head_transform_forward(m, &e->ws, e->head_xn, n, &e->transform);
-            top = e->transform.out;
-        }
-        lt_linear_forward(&head, 1, &e->ws, top, c->C, n, &e->logits, c->V);
+        const float *top = lt_engine_head_forward(e, i, n);
         if (sink) {
             lt_cross_entropy_finish_logits(e->logits, n, c->V, scale, softcap);
             sink(i, n, e->logits, context);
         }
         lt_cross_entropy(e->logits, n, c->V, e->labels + i, weight ? weight + i : NULL, sink ? 1.0f : scale,
                          sink ? 0.0f : softcap, logp + i, entropy ? entropy + i : NULL);
-        if (!weight)
-            continue;
-        bool need = e->lowest < c->L || m->dfinal_norm || m->dfinal_norm_bias || lt_head_transform_trained(m);
-        lt_linear_backward(&head, 1, &e->ws, top, c->C, n, &e->logits, c->V, need ? e->head_dx : NULL, c->C, false);
-        if (need && lt_head_transform_has(m)) {
-            lt_head_transform_backward(m, &e->ws, e->head_xn, n, &e->transform, e->head_dx, e->run.norm_scratch);
-            final_norm_backward(e, e->head_x, e->transform.out, e->rows + i, n);
-        } else if (need) {
-            if (e->target_gradient)
-                lt_kernels_get()->axpy(e->head_dx, 1.0f, e->target_gradient + i * c->C, n * c->C);
-            final_norm_backward(e, e->head_x, e->head_dx, e->rows + i, n);
-        }
+        if (weight)
+            lt_engine_head_backward(e, top, i, n);
     }
     if (weight)
         e->target_gradient = NULL;
-    return lt_weights_check(m->weights, err);
+    return lt_weights_check(e->model->weights, err);
 }
 
 void lt_engine_add_target_gradients(lt_engine *e, const float *gradient)

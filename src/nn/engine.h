@@ -80,6 +80,19 @@ typedef void (*lt_logits_sink)(int64_t first, int64_t count, const float *logits
 bool lt_engine_head(lt_engine *engine, const float *weight, float *logp, float *entropy, lt_logits_sink logits, void *context,
                     lt_error *err);
 
+/* What lt_engine_head_distill needs beside the two engines. */
+typedef struct lt_engine_distill {
+    lt_engine *teacher;     /* has done lt_engine_forward of the same batch; its head_chunk is no smaller */
+    float temperature;      /* of both in the divergence, above 0 */
+    const float *weight;    /* (target_count) f32: gradient of the loss by -logp, or NULL: nothing is trained */
+    const float *kl_weight; /* (target_count) f32: gradient by the divergence; NULL with weight NULL */
+} lt_engine_distill;
+
+/* lt_engine_head beside a teacher: logp, and kl (target_count) f32, the divergence KL(teacher || model) at each target (distill.h). The
+ * loss is Σ weight · (-logp) + kl_weight · kl. Logits of both exist for one chunk at a time. Over the smaller vocabulary of the two,
+ * where they differ. */
+bool lt_engine_head_distill(lt_engine *engine, const lt_engine_distill *distill, float *logp, float *kl, lt_error *err);
+
 /* Walks the layers down, adding to every trained tensor's gradient. After lt_engine_head with weights. */
 bool lt_engine_backward(lt_engine *engine, lt_error *err);
 

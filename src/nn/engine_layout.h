@@ -35,4 +35,11 @@ struct lt_engine {
 /* Lays out engine->arena (measuring or real) for engine->model and engine->shape; fills the pointers and bytes. */
 void lt_engine_layout(lt_engine *engine);
 
+/* The head over targets first … first + n - 1, n at most head_chunk: engine->logits (n,V) as the matrix gives them. Returns what the
+ * matrix was given, (n,C), for the way back. */
+const float *lt_engine_head_forward(lt_engine *engine, int64_t first, int64_t n);
+
+/* From engine->logits, now d loss / d logits, to the stream's gradient at those targets' rows. */
+void lt_engine_head_backward(lt_engine *engine, const float *top, int64_t first, int64_t n);
+
 #endif
