@@ -35,8 +35,8 @@ static bool list_places(places *p, const lt_config *base, const lt_gguf_family *
         place *at = &p->items[p->count];
         if (list[i].role != LT_ROLE_LINEAR && list[i].role != LT_ROLE_EMBEDDING && list[i].role != LT_ROLE_HEAD)
             continue;
-        if (!lt_gguf_tensor_name(&list[i], base, at->gguf))
-            continue;
+        if (list[i].expert >= 0 || !lt_gguf_tensor_name(&list[i], base, at->gguf))
+            continue; /* one expert of a mixture is no tensor of its own there */
         at->gguf[strlen(at->gguf) - strlen(".weight")] = '\0';
         snprintf(at->module, sizeof at->module, "%.*s", (int)(strlen(list[i].name) - strlen(".weight")), list[i].name);
         at->embedding = list[i].role == LT_ROLE_EMBEDDING;

@@ -40,7 +40,8 @@ bool lt_gguf_tensors_raw(const lt_gguf *file, lt_safetensors **set, lt_error *er
 /* Does the model, in one file or several, have a tensor of this name (GGUF's)? */
 bool lt_gguf_parts_have(const lt_gguf *file, const char *name, bool *has, lt_error *err);
 
-/* The name of a tensor of the inventory (nn/config_tensors.h) in GGUF: "blk.3.attn_q.weight". False: it has none. */
+/* The name of a tensor of the inventory (nn/config_tensors.h) in GGUF: "blk.3.attn_q.weight". False: it has none. The experts of a
+ * layer share one tensor, (experts, rows, columns), and so its name. */
 struct lt_config_tensor;
 bool lt_gguf_tensor_name(const struct lt_config_tensor *tensor, const lt_config *config, char out[LT_NAME_MAX]);
 

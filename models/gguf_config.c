@@ -24,6 +24,9 @@ static const lt_gguf_family families[] = {
     {"olmo2", "olmo2", false, false},
     {"granite", "granite", true, false},
     {"gpt2", "gpt2", false, false},
+    {"qwen2moe", "qwen2_moe", false, false},
+    {"qwen3moe", "qwen3_moe", false, false},
+    {"llama", "mixtral", true, false}, /* written as Llama, which has experts if it says how many */
     {"llama", "mistral", true, false}, /* written as Llama: without a window it is one */
 };
 
@@ -75,6 +78,10 @@ static const struct {
     {"attention.layer_norm_rms_epsilon", "rms_norm_eps", REAL},
     {"attention.layer_norm_epsilon", "rms_norm_eps", REAL}, /* which LayerNorm families spell otherwise */
     {"attention.sliding_window", "sliding_window", SIZE},
+    {"expert_count", "num_local_experts", SIZE},
+    {"expert_used_count", "num_experts_per_tok", SIZE},
+    {"expert_feed_forward_length", "moe_intermediate_size", SIZE},
+    {"expert_shared_feed_forward_length", "shared_expert_intermediate_size", SIZE},
     {"rope.freq_base", "rope_theta", REAL},
     {"rope.freq_base_swa", "rope_local_base_freq", REAL},
     {"rope.scaling.original_context_length", "original_max_position_embeddings", SIZE},
@@ -172,6 +179,33 @@ static bool set_from_tensors(translation *t)
     return set(t, "vocab_size", json_integer(embedding->shape[0])) && set(t, "tie_word_embeddings", json_boolean(!head)) &&
            (!lt_gguf_find_tensor(t->file, "blk.0.attn_q.bias") || set(t, "attention_bias", json_true())) &&
            (!lt_gguf_find_tensor(t->file, "blk.0.ffn_up.bias") || set(t, "mlp_bias", json_true()));
+}
+
+/* Widths of experts where no key says them, which layers have none, and what is said by the architecture alone. */
+static bool set_experts(translation *t)
+{
+    int64_t layers = 0, experts = 0;
+    char name[64];
+    if (!get_size(t, "block_count", &layers) || !get_size(t, "expert_count", &experts))
+        return false;
+    if (experts == 0 || !t->family->router || layers > 4096)
+        return true;
+    const lt_gguf_tensor *of_all = lt_gguf_find_tensor(t->file, "blk.0.ffn_up_exps.weight");
+    const lt_gguf_tensor *shared = lt_gguf_find_tensor(t->file, "blk.0.ffn_up_shexp.weight");
+    bool ok = true;
+    if (of_all && of_all->dims == 3 && !json_object_get(t->config, "moe_intermediate_size"))
+        ok = set(t, "moe_intermediate_size", json_integer(of_all->shape[1]));
+    if (ok && shared && shared->dims == 2 && !json_object_get(t->config, "shared_expert_intermediate_size"))
+        ok = set(t, "shared_expert_intermediate_size", json_integer(shared->shape[0]));
+    if (ok && !t->family->routing_is_normalised)
+        ok = set(t, "norm_topk_prob", json_boolean(!strcmp(t->gguf->architecture, "qwen3moe")));
+    json_t *dense = json_array();
+    for (int l = 0; l < layers; l++) {
+        snprintf(name, sizeof name, "blk.%d.ffn_gate.weight", l);
+        if (lt_gguf_find_tensor(t->file, name))
+            json_array_append_new(dense, json_integer(l));
+    }
+    return json_array_size(dense) ? ok && set(t, "mlp_only_layers", dense) : (json_decref(dense), ok);
 }
 
 /* Gemma's score scale is in no key: the readers of this format know it by the model's size. 27 billion parameters: the width of
@@ -405,6 +439,11 @@ json_t *lt_gguf_config_json(const lt_gguf *file, lt_error *err)
     const char *model_type = t.gguf->model_type;
     if (!strcmp(model_type, "llama") && lt_gguf_find(file, "llama.attention.sliding_window"))
         model_type = "mistral"; /* which is Llama with a window */
+    int64_t experts = 0;
+    if (!strcmp(t.gguf->architecture, "llama") && !lt_gguf_get_int(file, "llama.expert_count", 0, INT32_MAX, &experts, err))
+        return NULL;
+    if (experts > 0)
+        model_type = "mixtral";
     t.family = lt_family_find(model_type);
     t.config = t.family ? json_object() : NULL;
     if (!t.config) {
@@ -413,7 +452,7 @@ json_t *lt_gguf_config_json(const lt_gguf *file, lt_error *err)
     }
     bool ok = set(&t, "architectures", json_pack("[s]", t.family->causal_class)) &&
               set(&t, "model_type", json_string(model_type)) && set_keys(&t) && set_from_tensors(&t) &&
-              set_score_scale(&t) && set_window_pattern(&t) && set_rope(&t) && set_tokens(&t);
+              set_experts(&t) && set_score_scale(&t) && set_window_pattern(&t) && set_rope(&t) && set_tokens(&t);
     if (ok)
         return t.config;
     json_decref(t.config);

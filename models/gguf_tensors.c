@@ -32,6 +32,16 @@ const char *lt_gguf_norm_name(lt_norm_slot slot)
     return slot >= 0 && slot < LT_NORM_SLOTS ? names[slot] : NULL;
 }
 
+/* Router and experts. All experts' matrices of a kind are one tensor (experts, rows, columns). */
+static const char *expert_name(const lt_config_tensor *tensor)
+{
+    static const char *const of_all[] = {"ffn_gate_exps", "ffn_up_exps", "ffn_down_exps"};
+    static const char *const shared[] = {"ffn_gate_shexp", "ffn_up_shexp", "ffn_down_shexp", "ffn_gate_inp_shexp"};
+    if (tensor->role == LT_ROLE_ROUTER)
+        return "ffn_gate_inp";
+    return tensor->part < 0 ? NULL : tensor->expert == LT_SHARED_EXPERT ? shared[tensor->part] : of_all[tensor->part];
+}
+
 /* A tensor outside the blocks. */
 static const char *outer_name(const lt_config_tensor *tensor, const lt_config *config)
 {
@@ -55,6 +65,7 @@ bool lt_gguf_tensor_name(const lt_config_tensor *tensor, const lt_config *config
     bool bias = tensor->role == LT_ROLE_BIAS || tensor->role == LT_ROLE_NORM_BIAS;
     bool norm = tensor->role == LT_ROLE_NORM || tensor->role == LT_ROLE_NORM_BIAS;
     const char *name = tensor->layer < 0 ? outer_name(tensor, config)
+                       : tensor->slot < 0 ? expert_name(tensor)
                        : norm            ? lt_gguf_norm_name((lt_norm_slot)tensor->slot)
                                          : lt_gguf_linear_name((lt_linear_slot)tensor->slot);
     if (!name)
@@ -143,6 +154,7 @@ typedef struct gathering {
     const parts *parts;
     lt_tensor_info *infos;
     int64_t count;
+    int64_t stored; /* tensors of the files that they are in: experts share one */
     lt_error *err;
 } gathering;
 
@@ -162,13 +174,46 @@ static bool set_view(gathering *g, const lt_config_tensor *item, lt_tensor_info 
     return true;
 }
 
+/* One expert's matrix out of the tensor of all. */
+static bool take_expert(const gathering *g, const lt_config_tensor *item, const lt_gguf_tensor *tensor, lt_tensor_info *info)
+{
+    int64_t E = g->config->experts;
+    if (tensor->dims != 3 || tensor->shape[0] != E || tensor->bytes % E)
+        return lt_error_set(g->err, LT_ERR_FORMAT, "%s: tensor '%s': expected (%" PRId64 ", rows, columns) for as many experts",
+                            g->parts->paths[info->shard], tensor->name, E);
+    info->dims = 2;
+    info->shape[0] = tensor->shape[1];
+    info->shape[1] = tensor->shape[2];
+    info->elements = tensor->elements / E;
+    info->bytes = tensor->bytes / E;
+    info->offset = tensor->offset + item->expert * info->bytes;
+    return true;
+}
+
+/* The stored tensor, by its name of today, or that of early files, which have each expert's matrices apart. */
+static const lt_gguf_tensor *find_item(const gathering *g, const lt_config_tensor *item, char name[LT_NAME_MAX], int *part, bool *of_all)
+{
+    static const char *const apart[] = {"ffn_gate", "ffn_up", "ffn_down"};
+    char old[LT_NAME_MAX];
+    const lt_gguf_tensor *tensor = find(g->parts, name, part);
+    *of_all = item->expert >= 0;
+    if (tensor || !*of_all)
+        return tensor;
+    snprintf(old, sizeof old, "blk.%d.%s.%d.weight", item->layer, apart[item->part], item->expert);
+    if (!(tensor = find(g->parts, old, part)))
+        return NULL;
+    *of_all = false;
+    return tensor;
+}
+
 static bool add(gathering *g, const lt_config_tensor *item)
 {
     char name[LT_NAME_MAX];
     int part;
+    bool of_all;
     if (!lt_gguf_tensor_name(item, g->config, name))
         return lt_error_set(g->err, LT_ERR_UNSUPPORTED, "%s: GGUF has no tensor for '%s'", g->parts->paths[0], item->name);
-    const lt_gguf_tensor *tensor = find(g->parts, name, &part);
+    const lt_gguf_tensor *tensor = find_item(g, item, name, &part, &of_all);
     if (!tensor)
         return lt_error_set(g->err, LT_ERR_FORMAT, "%s: tensor '%s' is missing", g->parts->paths[0], name);
     lt_tensor_info *info = &g->infos[g->count];
@@ -181,12 +226,20 @@ static bool add(gathering *g, const lt_config_tensor *item)
     if (!info->name)
         return lt_error_set(g->err, LT_ERR_MEMORY, "%s: out of memory for its tensors", g->parts->paths[0]);
     g->count++;
+    g->stored += !of_all || item->expert == 0;
     memcpy(info->shape, tensor->shape, sizeof tensor->shape);
     if (!lt_gguf_dtype(tensor->type, &info->dtype))
         return lt_error_set(g->err, LT_ERR_UNSUPPORTED,
                             "%s: tensor '%s': %s is not computed with (F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K "
                             "and Q6_K are)",
-                            g->parts->paths[part], name, lt_gguf_tensor_type_get(tensor->type)->name);
+                            g->parts->paths[part], tensor->name, lt_gguf_tensor_type_get(tensor->type)->name);
+    if (of_all && !take_expert(g, item, tensor, info))
+        return false;
+    if (item->dims == 2 && item->shape[0] == 1 && info->dims == 1) { /* a matrix of one row is a vector there */
+        info->dims = 2;
+        info->shape[1] = info->shape[0];
+        info->shape[0] = 1;
+    }
     return set_view(g, item, info);
 }
 
@@ -199,7 +252,7 @@ static bool needs_no_place(const char *name)
 /* A tensor that nothing reads would be a term left out of the model. */
 static bool check_left(const gathering *g)
 {
-    int64_t left = -g->count;
+    int64_t left = -g->stored;
     for (int i = 0; i < g->parts->count; i++)
         for (int64_t k = 0; k < g->parts->files[i]->tensor_count; k++)
             left += !needs_no_place(g->parts->files[i]->tensors[k].name);

@@ -222,121 +222,15 @@ static bool write_weights(lt_merge *m, const lt_new_folder *f, int *files)
     return ok;
 }
 
-static lt_dtype matrix_dtype(const lt_merge *m)
-{
-    for (int64_t i = 0; i < m->count; i++)
-        if (m->items[i].module && m->items[i].dims == 2)
-            return m->items[i].dtype;
-    for (int64_t i = 0; i < m->count; i++)
-        if (m->items[i].dims == 2)
-            return m->items[i].dtype;
-    return LT_DTYPE_F32;
-}
-
 static bool write_folder(lt_merge *m, int *files)
 {
     lt_new_folder f;
-    bool ok = lt_new_folder_begin(&f, m->options->output, m->total_bytes, m->err) && write_config(m, &f, matrix_dtype(m)) &&
+    bool ok = lt_new_folder_begin(&f, m->options->output, m->total_bytes, m->err) && write_config(m, &f, lt_merge_matrix_dtype(m)) &&
               (m->source ? write_gguf_companions(f.folder, m->source, m->err)
                          : lt_companions_copy(m->options->model, f.folder, m->err)) &&
               write_weights(m, &f, files) && lt_new_folder_publish(&f, m->err);
     if (!ok)
         lt_new_folder_abandon(&f);
-    return ok;
-}
-
-/* ---- one GGUF file ---- */
-
-static bool append_gguf(void *writer, const void *data, int64_t bytes, lt_error *err)
-{
-    return lt_gguf_append(writer, data, bytes, err);
-}
-
-/* general.file_type, as ggml numbers what most tensors are. */
-static uint32_t file_type(lt_dtype dtype)
-{
-    static const struct {
-        const char *name;
-        uint32_t type;
-    } known[] = {{"F32", 0}, {"F16", 1}, {"Q4_0", 2}, {"Q4_1", 3}, {"Q8_0", 7}, {"Q5_0", 8}, {"Q5_1", 9}, {"Q4_K", 15},
-                 {"Q5_K", 17}, {"Q6_K", 18}, {"BF16", 32}};
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (!strcmp(known[i].name, lt_dtype_get(dtype)->name))
-            return known[i].type;
-    return 0;
-}
-
-static bool write_rope_tensors(lt_merge *m, const lt_gguf_tensor *const *tensors, int count, lt_gguf_writer *writer)
-{
-    bool ok = true;
-    for (int i = 0; ok && i < count; i++) {
-        void *data = malloc((size_t)tensors[i]->bytes);
-        ok = (data || lt_error_set(m->err, LT_ERR_MEMORY, "out of memory")) &&
-             lt_file_pread(m->source->fd, m->source->path, data, (size_t)tensors[i]->bytes, tensors[i]->offset, m->err) &&
-             lt_gguf_append(writer, data, tensors[i]->bytes, m->err);
-        free(data);
-    }
-    return ok;
-}
-
-static bool write_gguf(lt_merge *m)
-{
-    enum { MOST_ROPE = 4 };
-    lt_gguf_metadata metadata = {0};
-    lt_gguf_writer *writer = NULL;
-    const lt_gguf_tensor *rope[MOST_ROPE];
-    float *freqs = NULL;
-    int64_t half = 0;
-    int ropes = 0;
-    lt_gguf_spec *specs = calloc((size_t)m->count + MOST_ROPE, sizeof *specs);
-    bool ok = specs || lt_error_set(m->err, LT_ERR_MEMORY, "out of memory for the list of tensors");
-    if (ok && lt_file_exists(m->options->output))
-        ok = lt_error_set(m->err, LT_ERR_USAGE, "%s: exists already", m->options->output);
-    if (ok && m->source)
-        lt_gguf_metadata_copy(&metadata, m->source);
-    else
-        ok = ok && lt_gguf_metadata_of_folder(&metadata, m->options->model, &m->config, m->err) &&
-             lt_gguf_rope_freqs(&m->config, &freqs, &half, m->err);
-    lt_gguf_set_u32(&metadata, "general.file_type", file_type(matrix_dtype(m)));
-    if (!m->source || !lt_gguf_find(m->source, "general.quantization_version"))
-        lt_gguf_set_u32(&metadata, "general.quantization_version", 2);
-    for (int64_t i = 0; ok && m->source && i < m->source->tensor_count && ropes < MOST_ROPE; i++)
-        if (!strncmp(m->source->tensors[i].name, "rope_f", 6)) {
-            rope[ropes] = &m->source->tensors[i];
-            specs[ropes] = (lt_gguf_spec){.name = rope[ropes]->name, .type = rope[ropes]->type, .dims = rope[ropes]->dims};
-            memcpy(specs[ropes].shape, rope[ropes]->shape, sizeof specs->shape);
-            ropes++;
-        }
-    if (freqs)
-        specs[0] = (lt_gguf_spec){.name = "rope_freqs.weight", .type = 0, .dims = 1, .shape = {half}};
-    int64_t extra = ropes + (freqs ? 1 : 0);
-    for (int64_t i = 0; ok && i < m->count; i++) {
-        const lt_merge_tensor *item = &m->items[i];
-        lt_gguf_spec *spec = &specs[extra + i];
-        *spec = (lt_gguf_spec){.name = item->gguf, .dims = item->dims};
-        memcpy(spec->shape, item->shape, sizeof spec->shape);
-        if (item->rows_are_inputs && item->dims == 2) {
-            spec->shape[0] = item->shape[1];
-            spec->shape[1] = item->shape[0];
-        }
-        ok = lt_gguf_type_of_dtype(item->dtype, &spec->type) ||
-             lt_error_set(m->err, LT_ERR_UNSUPPORTED, "%s: a GGUF has no %s", m->options->output, lt_dtype_get(item->dtype)->name);
-    }
-    ok = ok && lt_gguf_create(&writer, m->options->output, &metadata, specs, extra + m->count, m->err) &&
-         write_rope_tensors(m, rope, ropes, writer) && (!freqs || lt_gguf_append(writer, freqs, half * 4, m->err));
-    for (int64_t i = 0; ok && i < m->count; i++)
-        ok = lt_merge_stream(m, &m->items[i], append_gguf, writer);
-    if (ok)
-        ok = lt_gguf_finish(writer, m->err);
-    else
-        lt_gguf_abort(writer);
-    if (ok && !m->source && !lt_gguf_check_written(m->options->output, &m->config, m->err)) {
-        unlink(m->options->output);
-        ok = false;
-    }
-    lt_gguf_metadata_free(&metadata);
-    free(specs);
-    free(freqs);
     return ok;
 }
 
@@ -364,13 +258,13 @@ bool lt_api_merge(const lt_merge_options *options, lt_merge_result *result, lt_e
     if (ok && m.untied)
         lt_log_warning("%s: the output head was the embedding; it becomes a matrix of its own, because the adapter changes one of them",
                        options->model);
-    ok = ok && (options->gguf ? write_gguf(&m) : write_folder(&m, &result->files));
+    ok = ok && (options->gguf ? lt_merge_write_gguf(&m) : write_folder(&m, &result->files));
     if (ok) {
         result->tensors = m.count;
         for (int64_t i = 0; i < m.count; i++)
             result->merged += m.items[i].module || m.items[i].whole || m.items[i].rows || m.items[i].bias_of;
         result->bytes = m.total_bytes;
-        result->dtype = lt_dtype_get(matrix_dtype(&m))->name;
+        result->dtype = lt_dtype_get(lt_merge_matrix_dtype(&m))->name;
         result->largest_rounding = m.largest_rounding;
         result->untied = m.untied;
     }

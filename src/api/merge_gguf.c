@@ -56,6 +56,10 @@ static bool put_rope(const writing *w)
     const lt_config *c = w->config;
     if (c->rope_count == 0)
         return true;
+    for (int i = 0; i < c->rope_count; i++)
+        if (c->ropes[i].kind == LT_ROPE_LONGROPE && strcmp(w->architecture, "phi3"))
+            return lt_error_set(w->err, LT_ERR_UNSUPPORTED, "a rope with factors for short and long texts is known to GGUF's readers in "
+                                "Phi-3 alone, the model is %s", c->model_type);
     const lt_rope_config *rope = &c->ropes[0];
     put_size(w, "rope.dimension_count", rope->rotary_width);
     put_real(w, "rope.freq_base", rope->theta);
@@ -64,7 +68,9 @@ static bool put_rope(const writing *w)
         put_real(w, "rope.scaling.factor", rope->factor);
     }
     if (rope->kind == LT_ROPE_LONGROPE)
-        return lt_error_set(w->err, LT_ERR_UNSUPPORTED, "a rope with factors for short and long texts is not written to GGUF");
+        put_real(w, "rope.scaling.attn_factor", rope->attention_factor);
+    if (!strcmp(w->architecture, "phi3")) /* how long the context is that the short factors, or none, are for */
+        put_size(w, "rope.scaling.original_context_length", rope->kind == LT_ROPE_LONGROPE ? rope->original_max_position : c->max_position);
     if (c->rope_count > 1)
         put_real(w, "rope.freq_base_swa", c->ropes[1].theta);
     return true;
@@ -80,7 +86,7 @@ static void put_windows(const writing *w)
         window = c->layers[l].window ? c->layers[l].window : window;
         usual = usual && (c->layers[l].window > 0) == (period ? (l + 1) % period != 0 : true);
     }
-    if (window)
+    if (window || !strcmp(w->architecture, "phi3")) /* where 0 says so too */
         put_size(w, "attention.sliding_window", window);
     if (!window || usual || !period)
         return;
@@ -105,6 +111,23 @@ static void put_score_scale(const writing *w)
         put_real(w, "attention.scale", c->attention_scale);
 }
 
+static bool put_experts(const writing *w)
+{
+    const lt_config *c = w->config;
+    if (c->experts == 0)
+        return true;
+    for (int64_t l = 0; l < c->L; l++)
+        if (!c->layers[l].sparse)
+            return lt_error_set(w->err, LT_ERR_UNSUPPORTED, "GGUF has no way to say that layer %" PRId64 " has no experts where others do", l);
+    put_size(w, "expert_count", c->experts);
+    put_size(w, "expert_used_count", c->experts_per_token);
+    if (strcmp(w->architecture, "llama"))
+        put_size(w, "expert_feed_forward_length", c->expert_F);
+    if (c->shared_F)
+        put_size(w, "expert_shared_feed_forward_length", c->shared_F);
+    return true;
+}
+
 static bool put_sizes(const writing *w)
 {
     const lt_config *c = w->config;
@@ -115,7 +138,7 @@ static bool put_sizes(const writing *w)
     put_size(w, "attention.head_count", c->H);
     put_size(w, "attention.head_count_kv", c->K);
     put_size(w, "vocab_size", c->V);
-    if (c->D * c->H != c->C || !strcmp(w->architecture, "qwen3") || !strncmp(w->architecture, "gemma", 5)) {
+    if (c->D * c->H != c->C || !strncmp(w->architecture, "qwen3", 5) || !strncmp(w->architecture, "gemma", 5)) {
         put_size(w, "attention.key_length", c->D);
         put_size(w, "attention.value_length", c->D);
     }
@@ -132,42 +155,68 @@ static bool put_sizes(const writing *w)
         put_real(w, "residual_scale", c->residual_scale);
         put_real(w, "logit_scale", 1 / c->logit_scale);
     }
-    return put_rope(w);
+    return put_experts(w) && put_rope(w);
 }
 
-bool lt_gguf_rope_freqs(const lt_config *config, float **out, int64_t *count, lt_error *err)
+static bool llama3_divisors(const lt_rope_config *rope, float *out, lt_error *err)
 {
-    *out = NULL;
-    *count = 0;
-    if (config->rope_count == 0 || config->ropes[0].kind != LT_ROPE_LLAMA3)
-        return true;
-    const lt_rope_config *rope = &config->ropes[0];
     lt_rope_config plain = *rope;
     int64_t half = rope->rotary_width / 2;
-    float *scaled = malloc((size_t)half * sizeof *scaled), *usual = malloc((size_t)half * sizeof *usual), magnitude;
-    if (!scaled || !usual) {
-        free(scaled);
-        free(usual);
+    float *usual = malloc((size_t)half * sizeof *usual), magnitude;
+    if (!usual)
         return lt_error_set(err, LT_ERR_MEMORY, "out of memory");
-    }
     plain.kind = LT_ROPE_DEFAULT;
-    lt_rope_frequencies(rope, 1, scaled, &magnitude);
+    lt_rope_frequencies(rope, 1, out, &magnitude);
     lt_rope_frequencies(&plain, 1, usual, &magnitude);
     for (int64_t i = 0; i < half; i++)
-        scaled[i] = usual[i] / scaled[i];
+        out[i] = usual[i] / out[i];
     free(usual);
-    *out = scaled;
-    *count = half;
     return true;
+}
+
+bool lt_gguf_rope_tensors(const lt_config *config, lt_gguf_rope_tensor out[LT_GGUF_ROPE_TENSORS], int *count, lt_error *err)
+{
+    const lt_rope_config *rope = &config->ropes[0];
+    bool llama3 = config->rope_count && rope->kind == LT_ROPE_LLAMA3, longrope = config->rope_count && rope->kind == LT_ROPE_LONGROPE;
+    int64_t half = rope->rotary_width / 2;
+    *count = 0;
+    for (int i = 0; i < (longrope ? 2 : llama3 ? 1 : 0); i++) {
+        float *values = malloc((size_t)half * sizeof *values);
+        out[i] = (lt_gguf_rope_tensor){llama3 ? "rope_freqs.weight" : i ? "rope_factors_short.weight" : "rope_factors_long.weight", values,
+                                       half};
+        ++*count;
+        if (!values)
+            return lt_error_set(err, LT_ERR_MEMORY, "out of memory");
+        if (longrope)
+            memcpy(values, i ? rope->short_factor : rope->long_factor, (size_t)half * sizeof *values);
+        else if (!llama3_divisors(rope, values, err))
+            return false;
+    }
+    return true;
+}
+
+void lt_gguf_rope_tensors_free(lt_gguf_rope_tensor *tensors, int count)
+{
+    for (int i = 0; i < count; i++)
+        free(tensors[i].values);
 }
 
 /* ---- reading back ---- */
 
 static bool same_rope(const lt_rope_config *a, const lt_rope_config *b)
 {
-    bool divided = a->kind == LT_ROPE_LONGROPE || b->kind == LT_ROPE_LONGROPE; /* of factors: compared by the file's own tensor */
-    return a->rotary_width == b->rotary_width && fabs(a->theta / b->theta - 1) < 1e-6 &&
-           (divided || (a->kind == b->kind && fabs(a->factor / b->factor - 1) < 1e-6));
+    if (a->rotary_width != b->rotary_width || fabs(a->theta / b->theta - 1) >= 1e-6)
+        return false;
+    if (a->kind == LT_ROPE_LLAMA3 && b->kind == LT_ROPE_LONGROPE)
+        return true; /* divisors that no rule of the readers gives: the file's own tensor has them */
+    if (a->kind != b->kind)
+        return false;
+    if (a->kind != LT_ROPE_LONGROPE)
+        return fabs(a->factor / b->factor - 1) < 1e-6;
+    for (int i = 0; i < a->rotary_width / 2; i++)
+        if (fabsf(a->short_factor[i] / b->short_factor[i] - 1) > 1e-6f || fabsf(a->long_factor[i] / b->long_factor[i] - 1) > 1e-6f)
+            return false;
+    return a->original_max_position == b->original_max_position && fabs(a->attention_factor / b->attention_factor - 1) < 1e-6;
 }
 
 bool lt_gguf_check_written(const char *path, const lt_config *was, lt_error *err)
@@ -196,6 +245,9 @@ bool lt_gguf_check_written(const char *path, const lt_config *was, lt_error *err
             differs = numbers[i].what;
     if (was->activation != is.activation)
         differs = "activation";
+    if (was->experts != is.experts || was->experts_per_token != is.experts_per_token || was->expert_F != is.expert_F ||
+        was->shared_F != is.shared_F || was->normalise_routing != is.normalise_routing)
+        differs = "routing to experts";
     for (int i = 0; i < was->rope_count; i++)
         if (was->rope_count != is.rope_count || !same_rope(&was->ropes[i], &is.ropes[i]))
             differs = "rotary positions";

@@ -21,6 +21,9 @@ typedef struct lt_merge_tensor {
     bool rows_are_inputs;               /* conv1d */
     lt_tensor_view view;                /* how a GGUF stores it */
     int64_t head_rows;
+    bool plain;                         /* in a GGUF: never quantised */
+    int64_t place;                      /* in a GGUF: order of the stored tensors */
+    int expert;                         /* in a GGUF: one of the experts that are a tensor together, else -1 */
 } lt_merge_tensor;
 
 typedef struct lt_merge {
@@ -43,6 +46,10 @@ enum { LT_MERGE_ELEMENTS = 1 << 21 }; /* of a piece: 8 MB of f32 */
 
 /* merge_plan.c: fills items. */
 bool lt_merge_plan(lt_merge *merge);
+lt_dtype lt_merge_matrix_dtype(const lt_merge *merge); /* of what is merged, or of matrices at all */
+
+/* merge_gguf_write.c: the result as one GGUF file. */
+bool lt_merge_write_gguf(lt_merge *merge);
 
 /* merge_write.c: hands the bytes of one item, piece by piece, to append. */
 typedef bool (*lt_merge_append)(void *writer, const void *data, int64_t bytes, lt_error *err);

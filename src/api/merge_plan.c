@@ -26,7 +26,7 @@ static lt_merge_tensor *add(lt_merge *m, const char *name, int dims, const int64
         m->capacity = capacity;
     }
     lt_merge_tensor *item = &m->items[m->count++];
-    *item = (lt_merge_tensor){.name = strdup(name), .dims = dims, .elements = 1};
+    *item = (lt_merge_tensor){.name = strdup(name), .dims = dims, .elements = 1, .expert = -1};
     for (int i = 0; i < dims; i++) {
         item->shape[i] = shape[i];
         item->elements *= shape[i];
@@ -112,12 +112,26 @@ static void set_dtype(const lt_merge *m, lt_merge_tensor *item)
         item->dtype = stored;
     else
         item->dtype = o->gguf && !touched(item) ? stored : o->gguf ? LT_DTYPE_F16 : LT_DTYPE_BF16;
-    if (o->gguf && item->dims == 1)
-        item->dtype = LT_DTYPE_F32; /* as every GGUF has its vectors */
+    if (o->gguf && (item->dims == 1 || item->plain))
+        item->dtype = LT_DTYPE_F32; /* as every GGUF has its vectors and routers */
     if (o->gguf && lt_dtype_is_block(item->dtype) && item->dtype != stored &&
         item->shape[item->dims - 1] % lt_dtype_get(item->dtype)->block_elements)
         item->dtype = LT_DTYPE_F16;
     item->raw = item->from && !touched(item) && item->dtype == stored && item->from->view == item->view && !item->rows_are_inputs;
+}
+
+/* Experts that are one tensor have one type: that of those which the adapter changes. */
+static void settle_expert_dtypes(lt_merge *m)
+{
+    for (int64_t first = 0, last; m->options->gguf && first < m->count; first = last) {
+        lt_dtype dtype = m->items[first].dtype;
+        for (last = first + 1; last < m->count && m->items[last].expert > 0; last++)
+            dtype = touched(&m->items[last]) ? m->items[last].dtype : dtype;
+        for (int64_t i = first; i < last; i++) {
+            m->items[i].raw = m->items[i].raw && m->items[i].dtype == dtype;
+            m->items[i].dtype = dtype;
+        }
+    }
 }
 
 /* One type for a folder made of a GGUF, whose vectors are wider than its matrices. */
@@ -136,7 +150,92 @@ static void settle_folder_dtypes(lt_merge *m)
     }
 }
 
+lt_dtype lt_merge_matrix_dtype(const lt_merge *m)
+{
+    for (int64_t i = 0; i < m->count; i++)
+        if (m->items[i].module && m->items[i].dims == 2)
+            return m->items[i].dtype;
+    for (int64_t i = 0; i < m->count; i++)
+        if (m->items[i].dims == 2)
+            return m->items[i].dtype;
+    return LT_DTYPE_F32;
+}
+
 /* ---- GGUF names and views ---- */
+
+static int by_tensor_name(const void *a, const void *b)
+{
+    return strcmp(((const lt_config_tensor *)a)->name, ((const lt_config_tensor *)b)->name);
+}
+
+static int by_place(const void *a, const void *b)
+{
+    const lt_merge_tensor *x = a, *y = b;
+    if (x->place != y->place)
+        return x->place < y->place ? -1 : 1;
+    return (x->expert > y->expert) - (x->expert < y->expert);
+}
+
+/* What the place of a tensor in the model means for how a GGUF has it. */
+static bool set_item(const lt_merge *m, const lt_gguf_family *family, const lt_config_tensor *at, lt_merge_tensor *item)
+{
+    char name[LT_NAME_MAX];
+    if (!lt_gguf_tensor_name(at, &m->config, name))
+        return true;
+    item->gguf = strdup(name);
+    item->expert = at->expert;
+    /* Behind the rest of a layer its experts, gates, ups and downs apart. */
+    item->place = (int64_t)(at->layer + 1) << 40 | (at->expert >= 0 ? (int64_t)(at->part + 1) << 36 : item - m->items);
+    bool linear = at->role == LT_ROLE_LINEAR || at->role == LT_ROLE_BIAS;
+    if (at->role == LT_ROLE_NORM && family->norms_plus_one)
+        item->view = LT_VIEW_PLUS_ONE;
+    if (linear && family->paired_rows && (at->slot == LT_LINEAR_Q || at->slot == LT_LINEAR_K)) {
+        item->view = LT_VIEW_PAIRED_ROWS;
+        item->head_rows = m->config.D;
+    }
+    if (m->config.conv1d && at->role == LT_ROLE_LINEAR)
+        item->rows_are_inputs = true;
+    if (at->dims == 2 && at->shape[0] == 1) { /* a matrix of one row is a vector there */
+        item->dims = 1;
+        item->shape[0] = item->elements;
+    }
+    item->plain = at->role == LT_ROLE_ROUTER;
+    return item->gguf || fail(m, LT_ERR_MEMORY, "out of memory for '%s'%s", item->name, "");
+}
+
+/* What no forward pass uses (rotary tables of old exports) has no place; a tensor of the adapter must have one. */
+static bool drop_unplaced(lt_merge *m)
+{
+    int64_t kept = 0;
+    for (int64_t i = 0; i < m->count; i++) {
+        if (m->items[i].gguf) {
+            m->items[kept++] = m->items[i];
+            continue;
+        }
+        if (touched(&m->items[i]))
+            return fail(m, LT_ERR_UNSUPPORTED, "%s: GGUF has no place for '%s'", m->options->model, m->items[i].name);
+        free(m->items[i].name);
+        m->items[i].name = NULL;
+    }
+    m->count = kept;
+    return true;
+}
+
+/* All experts of a layer are there, or they would be one tensor too short. */
+static bool check_experts(const lt_merge *m)
+{
+    int expected = 0, E = (int)m->config.experts;
+    for (int64_t i = 0; i <= m->count; i++) {
+        int found = i < m->count && m->items[i].expert >= 0 ? m->items[i].expert : -1;
+        if (found >= 0 && found != expected)
+            return fail(m, LT_ERR_FORMAT, "%s: an expert before '%s' is missing", m->options->model, m->items[i].name);
+        if (found < 0 && expected > 0)
+            return fail(m, LT_ERR_FORMAT, "%s: an expert after '%s' is missing", m->options->model, m->items[i - 1].name);
+        if (found >= 0)
+            expected = (expected + 1) % E;
+    }
+    return true;
+}
 
 static bool set_gguf(lt_merge *m)
 {
@@ -149,39 +248,23 @@ static bool set_gguf(lt_merge *m)
     untied.tied_head = untied.tied_head && !m->untied;
     if (!lt_config_tensors(&untied, &list, &count, m->err))
         return false;
-    for (int64_t i = 0; i < m->count; i++) {
-        lt_merge_tensor *item = &m->items[i];
-        char full[512], name[LT_NAME_MAX];
-        full_name(m, item->name, full);
-        for (int64_t k = 0; k < count && !item->gguf; k++) {
-            if (strcmp(list[k].name, full) || !lt_gguf_tensor_name(&list[k], &m->config, name))
-                continue;
-            item->gguf = strdup(name);
-            bool linear = list[k].role == LT_ROLE_LINEAR || list[k].role == LT_ROLE_BIAS;
-            if (list[k].role == LT_ROLE_NORM && family->norms_plus_one)
-                item->view = LT_VIEW_PLUS_ONE;
-            if (linear && family->paired_rows && (list[k].slot == LT_LINEAR_Q || list[k].slot == LT_LINEAR_K)) {
-                item->view = LT_VIEW_PAIRED_ROWS;
-                item->head_rows = m->config.D;
-            }
-            if (m->config.conv1d && list[k].role == LT_ROLE_LINEAR)
-                item->rows_are_inputs = true;
-        }
+    qsort(list, (size_t)count, sizeof *list, by_tensor_name);
+    bool ok = true;
+    for (int64_t i = 0; ok && i < m->count; i++) {
+        char full[512];
+        lt_config_tensor wanted = {.expert = -1};
+        full_name(m, m->items[i].name, full);
+        snprintf(wanted.name, sizeof wanted.name, "%.*s", (int)sizeof wanted.name - 1, full);
+        const lt_config_tensor *at = bsearch(&wanted, list, (size_t)count, sizeof *list, by_tensor_name);
+        m->items[i].expert = -1;
+        ok = !at || set_item(m, family, at, &m->items[i]);
     }
     free(list);
-    /* What no forward pass uses (rotary tables of old exports) has no place; a tensor of the adapter must have one. */
-    int64_t kept = 0;
-    for (int64_t i = 0; i < m->count; i++) {
-        if (m->items[i].gguf) {
-            m->items[kept++] = m->items[i];
-            continue;
-        }
-        if (touched(&m->items[i]))
-            return fail(m, LT_ERR_UNSUPPORTED, "%s: GGUF has no place for '%s'", m->options->model, m->items[i].name);
-        free(m->items[i].name);
-    }
-    m->count = kept;
-    return true;
+    if (!ok || !drop_unplaced(m))
+        return false;
+    if (m->config.experts > 0)
+        qsort(m->items, (size_t)m->count, sizeof *m->items, by_place);
+    return check_experts(m);
 }
 
 /* ---- the whole ---- */
@@ -280,6 +363,7 @@ bool lt_merge_plan(lt_merge *m)
         return false;
     for (int64_t i = 0; i < m->count; i++)
         set_dtype(m, &m->items[i]);
+    settle_expert_dtypes(m);
     settle_folder_dtypes(m);
     for (int64_t i = 0; i < m->count; i++)
         m->total_bytes += lt_dtype_bytes(m->items[i].dtype, m->items[i].elements);

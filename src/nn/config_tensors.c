@@ -52,8 +52,8 @@ static void add(inventory *list, const char *pattern, const char *suffix, lt_ten
         lt_config_tensor *item = &list->items[list->count];
         char module[LT_NAME_MAX];
         lt_config_name(module, pattern, layer);
-        *item = (lt_config_tensor){
-            .role = role, .layer = layer, .slot = slot, .dims = columns ? 2 : 1, .shape = {rows, columns}};
+        *item = (lt_config_tensor){.role = role, .layer = layer, .slot = slot, .expert = -1, .part = -1,
+                                   .dims = columns ? 2 : 1, .shape = {rows, columns}};
         snprintf(item->name, sizeof item->name, "%s%s", module, suffix);
     }
     list->count++;
@@ -85,11 +85,15 @@ static void add_linear(inventory *list, int layer, lt_linear_slot slot)
         add(list, config->linear_name[slot], ".bias", LT_ROLE_BIAS, layer, slot, out, 0);
 }
 
-/* A gate, up or down matrix (part 0, 1, 2) of width F. */
-static void add_expert_part(inventory *list, const char *name, int layer, int part, int64_t F)
+/* A gate, up or down matrix (part 0, 1, 2) of width F; part 3: what a shared expert is let through by. */
+static void add_expert_part(inventory *list, const char *name, int layer, int expert, int part, int64_t F)
 {
     int64_t C = list->config->C;
-    add(list, name, ".weight", LT_ROLE_LINEAR, layer, -1, part == 2 ? C : F, part == 2 ? F : C);
+    add(list, name, ".weight", LT_ROLE_LINEAR, layer, -1, part == 2 ? C : part == 3 ? 1 : F, part == 2 ? F : C);
+    if (!list->items)
+        return;
+    list->items[list->count - 1].expert = expert;
+    list->items[list->count - 1].part = part;
 }
 
 static void add_experts(inventory *list, int layer)
@@ -102,13 +106,13 @@ static void add_experts(inventory *list, int layer)
     for (int expert = 0; expert < config->experts; expert++)
         for (int part = 0; part < 3; part++) {
             lt_config_expert_name(name, config->expert_name[part], layer, expert);
-            add_expert_part(list, name, layer, part, config->expert_F);
+            add_expert_part(list, name, layer, expert, part, config->expert_F);
         }
     if (!config->shared_F)
         return;
     for (int part = 0; part < 3; part++)
-        add_expert_part(list, config->shared_name[part], layer, part, config->shared_F);
-    add(list, config->shared_gate_name, ".weight", LT_ROLE_LINEAR, layer, -1, 1, config->C);
+        add_expert_part(list, config->shared_name[part], layer, LT_SHARED_EXPERT, part, config->shared_F);
+    add_expert_part(list, config->shared_gate_name, layer, LT_SHARED_EXPERT, 3, config->shared_F);
 }
 
 static void add_block(inventory *list, int layer)

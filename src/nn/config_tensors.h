@@ -18,11 +18,14 @@ typedef enum lt_tensor_role {
     LT_ROLE_CLASSIFIER, /* (labels,C) */
 } lt_tensor_role;
 
+enum { LT_SHARED_EXPERT = -2 };
+
 typedef struct lt_config_tensor {
     char name[LT_NAME_MAX + 16]; /* "model.layers.3.mlp.up_proj.weight" */
     lt_tensor_role role;
     int layer; /* -1 outside the blocks */
     int slot;  /* lt_linear_slot or lt_norm_slot inside the blocks, else -1 */
+    int expert, part; /* of a mixture: which expert, or LT_SHARED_EXPERT; gate, up, down, and 3 for the shared one's own gate. Else -1 */
     int dims;  /* 1 or 2 */
     int64_t shape[2];
 } lt_config_tensor;
