@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Compare adapters with PEFT: python scripts/check_adapters.py [LATHE]
 
-For each kind of adapter: lathe trains two steps on a tiny random model, PEFT loads the folder, and the logits of both are
-compared. (Gradients and trained tensors are compared with PEFT's by the golden cases.)
+For each kind of adapter: lathe trains two steps on a tiny random model, PEFT loads the folder, and the logits of both and the
+loss over all tokens are compared. (Gradients and trained tensors are compared with PEFT's by the golden cases.)
 Needs torch, transformers, peft and safetensors. Prints a line for each; exit status 1 when one differs.
 """
 import json
@@ -37,6 +37,7 @@ KINDS = {
     "prefix, projected": ["--method", "prefix-tuning", "--prefix-projection", "--encoder-hidden-size", "8"],
 }
 TOLERANCE = 2e-4  # of the largest logit
+LOSS_TOLERANCE = 1e-4
 
 
 def make_model(folder, tied):
@@ -53,24 +54,27 @@ def run(lathe, *args):
     done = subprocess.run([lathe, *args], capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(done.stderr.strip().splitlines()[-1])
+    return done.stdout
 
 
 def check(lathe, work, base, options):
-    """The largest difference of logits, relative to the largest logit."""
+    """The largest difference of logits, relative to the largest logit; and that of the losses, all tokens counted."""
     out, rows = f"{work}/out", f"{work}/rows.jsonl"
     ids = [1, 40, 53, 67, 28, 9, 77, 140]
     with open(rows, "w", encoding="utf-8") as f:
-        f.write(json.dumps({"input_ids": ids, "labels": [-100, -100] + ids[2:]}) + "\n")
+        f.write(json.dumps({"input_ids": ids, "labels": ids}) + "\n")
     run(lathe, "sft", "--model", base, "--data", rows, "--output", out, "--overwrite", "--max-steps", "2", "--batch-size", "1",
         "--learning-rate", "1e-3", "--compute", "fp32", *options)
-    run(lathe, "eval", "--model", base, "--adapter", out, "--data", rows, "--compute", "fp32", "--save-logits",
-        f"{work}/logits.safetensors")
+    loss = json.loads(run(lathe, "eval", "--model", base, "--adapter", out, "--data", rows, "--compute", "fp32", "--json", "--save-logits",
+                          f"{work}/logits.safetensors"))["loss"]
     ours = load_file(f"{work}/logits.safetensors")["logits"]
     model = PeftModel.from_pretrained(LlamaForCausalLM.from_pretrained(base, dtype=torch.float32), out)
     with torch.no_grad():
-        theirs = model(input_ids=torch.tensor([ids]), attention_mask=torch.ones(1, len(ids))).logits[0]
+        x = torch.tensor([ids])
+        got = model(input_ids=x, attention_mask=torch.ones(1, len(ids)), labels=x)  # the first token counts behind virtual ones
+    theirs = got.logits[0]
     theirs = theirs[-len(ids):]  # virtual tokens in the stream have logits too
-    return ((ours - theirs).abs().max() / theirs.abs().max()).item()
+    return ((ours - theirs).abs().max() / theirs.abs().max()).item(), abs(loss / got.loss.item() - 1)
 
 
 def main():
@@ -81,9 +85,9 @@ def main():
         make_model(f"{work}/tied", True)
         for name, options in KINDS.items():
             try:
-                error = check(lathe, work, f"{work}/{'tied' if 'tied' in name else 'base'}", options)
-                ok = error <= TOLERANCE
-                print(f"{'ok  ' if ok else 'FAIL'} {name}: largest difference of logits {error:.1e}")
+                error, loss = check(lathe, work, f"{work}/{'tied' if 'tied' in name else 'base'}", options)
+                ok = error <= TOLERANCE and loss <= LOSS_TOLERANCE
+                print(f"{'ok  ' if ok else 'FAIL'} {name}: largest difference of logits {error:.1e}, of losses {loss:.1e}")
             except Exception as e:  # a kind that cannot be compared differs
                 ok = False
                 print(f"FAIL {name}: {e}")

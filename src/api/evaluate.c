@@ -14,7 +14,8 @@ static bool read_rows(lt_api_model *model, const lathe_evaluate_options *options
     lt_api_data_options files = {.files = options->data, .fields = options->fields, .max_length = options->max_length};
     lt_token_store_options shape = {
         .folder = folder && *folder ? folder : "/tmp", .vocabulary = model->base->config.V, .sequences = 1,
-        .in_place = model->base->config.bidirectional, .typed = model->base->config.types > 0};
+        .in_place = model->base->config.bidirectional, .typed = model->base->config.types > 0,
+        .firsts = lt_virtual_rows(model->base->virtual) > 0 && !model->base->config.bidirectional};
     lt_api_data *data;
     lt_row_source rows;
     int64_t skipped;

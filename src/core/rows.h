@@ -15,6 +15,8 @@ typedef struct lt_row {
     const int32_t *lengths; /* (sequences) tokens of each, > 0 */
     const int32_t *ids;     /* (Σ lengths) */
     const uint8_t *trained; /* (Σ lengths) not 0, a lt_target_kind: predicting it counts (never the first of its sequence) */
+    const uint8_t *first;   /* (sequences) what trained would say of each first token if something came before it, as virtual tokens
+                             * do; NULL: 0 */
     const int32_t *labels;  /* (Σ lengths) the id wanted at each token's own place (masked language models), -100 for none;
                              * NULL: the data has none */
     const uint8_t *special; /* (Σ lengths) not 0: a special token, which masks leave alone; NULL: not known, as the tokenizer has

@@ -117,6 +117,11 @@ static void index_batch(lt_engine *e, const lt_batch *batch)
             e->positions[t] = t - e->run.starts[s] + (int32_t)e->run.prefix;
             e->rope_rows[t] = lt_rope_row(&e->run.ropes[0], e->positions[t], length);
         }
+        if (batch->firsts && batch->firsts[s] >= 0) {
+            assert(P > 0);
+            e->rows[n] = (int32_t)(e->run.starts[s] + P - 1);
+            e->labels[n++] = batch->firsts[s];
+        }
         for (int64_t t = batch->starts[s]; t < batch->starts[s + 1]; t++)
             if (batch->targets[t] >= 0) {
                 e->rows[n] = (int32_t)(t + shift);

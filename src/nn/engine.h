@@ -15,7 +15,9 @@ typedef struct lt_batch {
     const int32_t *types;   /* (T) token types, for models that know any; NULL: all 0 */
     const int32_t *starts;  /* (sequences + 1) */
     const int32_t *targets; /* (T) the id that row t shall predict (already shifted), or -1 */
-    int64_t target_count;   /* number of targets that are not -1; target i is the i-th such row */
+    const int32_t *firsts;  /* (sequences) the id that the last virtual token before each sequence shall predict, or -1; such a
+                             * target comes before those of its sequence. NULL: none */
+    int64_t target_count;   /* number of targets that are not -1; target i is the i-th of them */
 } lt_batch;
 
 /* How much of a layer is kept for its backward pass. */

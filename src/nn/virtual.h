@@ -7,7 +7,7 @@
  *                         elements each, as PEFT lays them out; keys are not rotated
  *
  * Either way the first real token of a sequence stands at position P. Virtual tokens have no ids, predict only what stands
- * behind them, and are nobody's target. A batch names real tokens alone; the engine and the decoder put the virtual ones in. */
+ * behind them (the last input the sequence's first token), and are nobody's target. A batch names real tokens alone; the engine and the decoder put the virtual ones in. */
 #ifndef LT_NN_VIRTUAL_H
 #define LT_NN_VIRTUAL_H
 

@@ -92,6 +92,7 @@ static void next_part(lt_examples *ex, lt_example *out)
     out->ids += begin;
     out->trained += begin;
     out->spans = out->spans ? out->spans + begin : NULL;
+    out->first[0] = begin ? ex->encoder.trained.data[begin] : ex->whole.first[0];
     ex->encoder.trained.data[begin] = 0;
     out->targets = 0;
     for (int64_t i = 0; i < n; i++)
@@ -236,6 +237,7 @@ static bool source_next(void *context, lt_row *row, bool *end, lt_error *err)
                     .lengths = example->lengths,
                     .ids = example->ids,
                     .trained = example->trained,
+                    .first = example->first,
                     .labels = example->given_labels,
                     .types = example->type_ids,
                     .value = example->value,

@@ -13,7 +13,8 @@
  *   token ids         as they are. labels of -100 are not trained; without labels everything is. {prompt_ids, …}: the
  * answers. {chosen_ids, rejected_ids}: what both begin with is the prompt.
  *
- * A sequence's first token is never marked: no token comes before it to predict it from. */
+ * A sequence's first token is never marked: no token comes before it to predict it from. Where virtual tokens do, `first` says
+ * whether it counts. */
 #ifndef LT_TEXT_EXAMPLES_H
 #define LT_TEXT_EXAMPLES_H
 
@@ -55,6 +56,7 @@ typedef struct lt_example {
     int32_t lengths[2];     /* tokens of each, at least 1 */
     const int32_t *ids;     /* (Σ lengths) */
     const uint8_t *trained; /* (Σ lengths) 1: predicting this token counts */
+    uint8_t first[2];       /* the mark that each sequence's first token would have if something came before it */
     int64_t targets;        /* how many are trained */
     const int32_t *labels; /* (Σ lengths) as the row gives them where they differ from its ids (masked language models:
                             * -100 does not count, the first token may); otherwise NULL */

@@ -336,8 +336,10 @@ bool lt_examples_trains(lt_dataset_kind kind)
 void lt_examples_finish(lt_examples_encoder *e, lt_example *out)
 {
     for (int32_t s = 0, at = 0; s < out->sequences; at += out->lengths[s], s++)
-        if (out->lengths[s])
+        if (out->lengths[s]) {
+            out->first[s] = e->trained.data[at];
             e->trained.data[at] = 0;
+        }
     out->targets = 0;
     for (size_t i = 0; i < e->ids.count; i++)
         out->targets += e->trained.data[i];

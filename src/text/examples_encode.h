@@ -42,7 +42,7 @@ bool lt_examples_cut(lt_examples_encoder *encoder, size_t start, bool keep_end, 
 /* One mark for each id so far. */
 bool lt_examples_mark_all(lt_examples_encoder *encoder, uint8_t value, lt_error *err);
 
-/* Completes *out from the encoder's arrays and out->lengths; first tokens lose their marks, targets are counted. */
+/* Completes *out from the encoder's arrays and out->lengths; first tokens lose their marks to out->first, targets are counted. */
 void lt_examples_finish(lt_examples_encoder *encoder, lt_example *out);
 
 /* Whether rows of this kind are trained token by token. */

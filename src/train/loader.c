@@ -141,7 +141,8 @@ static void grow(int64_t *most, int64_t value)
 
 bool lt_loader_measure(lt_loader *loader, int64_t steps, int64_t pass_tokens, lt_loader_extent *extent, lt_error *err)
 {
-    *extent = (lt_loader_extent){.typed = lt_token_store_totals(loader->store)->typed};
+    const lt_token_totals *totals = lt_token_store_totals(loader->store);
+    *extent = (lt_loader_extent){.typed = totals->typed, .firsts = totals->firsts};
     lt_loader_place place = loader->place;
     double tokens = 0, sizes = 0, targets = 0, passes = 0, squares = 0;
     for (int64_t step = 0; step < steps; step++) {
@@ -178,7 +179,7 @@ bool lt_loader_measure(lt_loader *loader, int64_t steps, int64_t pass_tokens, lt
     if (steps > 0) {
         extent->mean_tokens = tokens / (double)steps;
         extent->mean_size = sizes / (double)steps;
-        double share = lt_token_store_totals(loader->store)->masking.probability;
+        double share = totals->masking.probability;
         extent->mean_targets = targets / (double)steps * (share > 0 ? share : 1);
         extent->mean_passes = passes / (double)steps;
         extent->mean_squares = squares / (double)steps;
@@ -197,6 +198,7 @@ void lt_step_batch_layout(lt_step_batch *step, const lt_token_store *store, cons
     int64_t values = lt_token_store_values(store);
     step->values = values > 1 ? LT_ARENA_NEW(arena, float, extent->pass_rows * values) : NULL;
     step->starts = LT_ARENA_NEW(arena, int32_t, extent->pass_sequences + 1);
+    step->firsts = extent->firsts ? LT_ARENA_NEW(arena, int32_t, extent->pass_sequences) : NULL;
     step->lengths = LT_ARENA_NEW(arena, int32_t, extent->pass_sequences);
     step->sequence_targets = LT_ARENA_NEW(arena, int64_t, extent->pass_sequences + 1);
     step->rows = LT_ARENA_NEW(arena, lt_objective_row, extent->pass_rows);
@@ -291,6 +293,11 @@ static bool append(lt_loader *loader, lt_step_batch *step, int64_t row, lt_error
     };
     for (int32_t s = 0; s < record.sequences; s++) {
         int64_t begin = batch->T, end = begin + record.lengths[s];
+        if (step->firsts) {
+            step->firsts[batch->sequences] = step->trained[begin] ? step->ids[begin] : -1;
+            if (step->trained[begin])
+                step->kinds[batch->target_count++] = step->trained[begin];
+        }
         for (int64_t t = begin; t < end; t++) {
             bool counts = in_place ? step->targets[t] >= 0 : t + 1 < end && step->trained[t + 1];
             if (!in_place)
@@ -311,7 +318,8 @@ bool lt_loader_next_pass(lt_loader *loader, lt_step_batch *step, int64_t pass_to
     *more = step->next_row < step->step_rows;
     if (!*more)
         return true;
-    step->batch = (lt_batch){.ids = step->ids, .types = step->types, .starts = step->starts, .targets = step->targets};
+    step->batch = (lt_batch){
+        .ids = step->ids, .types = step->types, .starts = step->starts, .targets = step->targets, .firsts = step->firsts};
     step->row_count = 0;
     step->starts[0] = 0;
     step->sequence_targets[0] = 0;

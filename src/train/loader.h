@@ -60,7 +60,7 @@ typedef struct lt_loader_extent {
     int64_t step_tokens, step_rows;                               /* the largest step */
     double mean_tokens, mean_targets, mean_passes;                /* of a step */
     double mean_size;                                             /* mean_tokens with the overhead */
-    bool typed;                                                   /* tokens have types */
+    bool typed, firsts;                                           /* tokens have types; first tokens may be targets */
     double mean_squares;                                          /* Σ length² of the sequences of a step: attention's work */
 } lt_loader_extent;
 
@@ -81,6 +81,7 @@ typedef struct lt_step_batch {
     int64_t passes;            /* passes made so far */
     int32_t *ids, *starts, *targets;
     int32_t *types; /* NULL: the store has none */
+    int32_t *firsts; /* NULL: first tokens are no targets */
     uint8_t *trained;
     uint8_t *kinds;  /* (pass_targets) lt_target_kind of each target */
     float *values;   /* (pass_rows, values), NULL when rows have one */

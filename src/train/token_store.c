@@ -105,7 +105,7 @@ static bool flush_record(builder *b, lt_error *err)
     lt_record_size size = {.offset = b->offset, .tokens = r->tokens, .sequences = r->sequences};
     int64_t at = 0;
     for (int32_t s = 0; s < r->sequences; s++) {
-        if (!b->options->in_place)
+        if (!b->options->in_place && !b->options->firsts)
             r->trained[at] = 0; /* nothing comes before it that could predict it */
         for (int32_t t = 0; t < r->lengths[s]; t++)
             size.targets += r->trained[at + t] != 0;
@@ -228,6 +228,13 @@ static void append_numbers(builder *b, const lt_row *row, int64_t from, int64_t 
         r->types[r->tokens + t] = row->types ? row->types[from + t] : 0;
 }
 
+/* The mark of a sequence's first token, which the record holds from `at` on. */
+static void mark_first(builder *b, const lt_row *row, int32_t sequence, int64_t at)
+{
+    if (b->options->firsts)
+        b->record.trained[at] = row->first ? row->first[sequence] : 0;
+}
+
 /* The row's sequences behind those that the record already has. */
 static bool append_row(builder *b, const lt_row *row, int64_t tokens, lt_error *err)
 {
@@ -237,6 +244,8 @@ static bool append_row(builder *b, const lt_row *row, int64_t tokens, lt_error *
     memcpy(r->lengths + r->sequences, row->lengths, (size_t)row->sequences * sizeof(int32_t));
     memcpy(r->ids + r->tokens, row->ids, (size_t)tokens * sizeof(int32_t));
     memcpy(r->trained + r->tokens, row->trained, (size_t)tokens);
+    for (int64_t s = 0, at = r->tokens; s < row->sequences; at += row->lengths[s++])
+        mark_first(b, row, (int32_t)s, at);
     append_numbers(b, row, 0, tokens);
     r->sequences += row->sequences;
     r->tokens += (int32_t)tokens;
@@ -261,6 +270,8 @@ static bool append_stream(builder *b, const lt_row *row, lt_error *err)
         memcpy(r->ids + r->tokens, row->ids + done, (size_t)part * sizeof(int32_t));
         memcpy(r->trained + r->tokens, row->trained + done, (size_t)part);
         append_numbers(b, row, done, part);
+        if (done == 0)
+            mark_first(b, row, 0, r->tokens);
         if (joined && done == 0)
             r->trained[r->tokens] = 1; /* the text goes on: the end of the last row predicts the start of this one */
         if (joined && r->sequences)
@@ -302,6 +313,7 @@ static bool add_row(builder *b, const lt_row *row, lt_error *err)
     case LT_PACKING_ROWS:
         for (int64_t t = 0; t < tokens; t++)
             targets += row->trained[t] != 0;
+        targets += b->options->firsts && row->first && row->first[0];
         if (targets == 0) { /* it would only cost time inside a block */
             b->skipped = skipped + 1;
             return true;
@@ -347,6 +359,7 @@ bool lt_token_store_build(lt_token_store **out, const lt_row_source *source, con
     b.store->totals.in_place = options->in_place;
     b.store->totals.sources = 1;
     b.store->totals.typed = options->typed;
+    b.store->totals.firsts = options->firsts;
     b.store->values = options->values > 0 ? options->values : 1;
     snprintf(b.store->folder, sizeof b.store->folder, "%s", options->folder);
     XXH3_64bits_reset(b.hash);

@@ -31,7 +31,7 @@ typedef struct lt_token_totals {
     int64_t longest_record;   /* tokens */
     int64_t longest_sequence; /* tokens */
     int64_t most_sequences;   /* of a record */
-    bool in_place, typed;     /* as the options said */
+    bool in_place, typed, firsts; /* as the options said */
     lt_masking masking;       /* as the options said, where rows came without labels: targets are then the tokens that may be masked;
                                * probability 0 otherwise */
     int32_t sources;          /* data sets that the rows are from, 1 or more */
@@ -63,6 +63,7 @@ typedef struct lt_token_store_options {
     bool in_place;      /* targets are the rows' labels at their own places (masked language models) */
     lt_masking masking; /* in_place: how rows without labels are masked when they are loaded; probability 0: they are an error */
     bool typed;         /* token types are kept */
+    bool firsts;        /* a sequence's first token may be a target: virtual tokens come before it */
     int32_t values;     /* numbers of a row; 0: one */
     bool keep_all;      /* also rows without a target (labels and scores need none) */
     bool (*progress)(int64_t rows, void *context);

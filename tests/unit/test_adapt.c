@@ -17,7 +17,7 @@ typedef struct bench {
     lt_adapter *adapter;
     lt_param_list params;
     lt_arena values, gradients;
-    int32_t ids[T], targets[T], starts[4];
+    int32_t ids[T], targets[T], starts[4], firsts[3];
     float weight[T], logp[T];
     lt_batch batch;
     lt_engine_shape shape;
@@ -45,6 +45,12 @@ static void set_up(bench *b, lt_config model, lt_peft_config config)
         b->targets[t] = t % 3 == 1 ? -1 : (int32_t)lt_rng_below(&rng, V);
         if (b->targets[t] >= 0)
             b->weight[b->batch.target_count++] = 0.05f + 0.01f * (float)t;
+    }
+    if (lt_virtual_rows(b->model->virtual)) { /* virtual tokens predict the first real one */
+        memcpy(b->firsts, (int32_t[]){5, -1, 11}, sizeof b->firsts);
+        b->batch.firsts = b->firsts;
+        for (int i = 0; i < 2; i++)
+            b->weight[b->batch.target_count++] = 0.2f;
     }
     b->shape = (lt_engine_shape){.compute = LT_COMPUTE_F32, .threads = 2, .training = true, .max_T = T + 3 * 8, .max_sequence = 13 + 8,
                                  .chunk = 8, .head_chunk = 5, .activation_bits = 32, .input_bits = 32};

@@ -8,17 +8,22 @@
 
 enum { ROWS = 23 };
 
-static lt_token_store *store_of(const test_row *some, int count, int sequences)
+static lt_token_store *store_from(lt_row_source source, lt_token_store_options options)
 {
     test_folder folder = test_folder_make();
-    test_rows rows = {.rows = some, .count = count};
-    lt_row_source source = test_rows_source(&rows);
     lt_token_store *store = NULL;
     lt_error err;
-    lt_token_store_options options = {.folder = folder.path, .vocabulary = 40, .sequences = sequences};
+    options.folder = folder.path;
+    options.vocabulary = 40;
     cr_assert(lt_token_store_build(&store, &source, &options, NULL, &err), "%s", err.message);
     test_folder_remove(&folder);
     return store;
+}
+
+static lt_token_store *store_of(const test_row *some, int count, int sequences)
+{
+    test_rows rows = {.rows = some, .count = count};
+    return store_from(test_rows_source(&rows), (lt_token_store_options){.sequences = sequences});
 }
 
 static lt_token_store *numbered(void)
@@ -112,6 +117,47 @@ Test(loader, packs_rows_with_shifted_targets_and_boundaries)
     cr_assert(lt_loader_next_pass(&loader, &step, 0, &more, &err) && !more);
     lt_arena_free(&arena);
     lt_token_store_close(store);
+}
+
+/* Rows whose first token counts, all but those that begin with 'd'. */
+static bool next_with_first(void *context, lt_row *row, bool *end, lt_error *err)
+{
+    static uint8_t first;
+    test_rows *rows = context;
+    lt_row_source source = {.context = rows};
+    test_rows copy = *rows;
+    source.next = test_rows_source(&copy).next;
+    if (!source.next(rows, row, end, err) || *end)
+        return *end;
+    first = row->ids[0] != 4;
+    row->first = &first;
+    return true;
+}
+
+Test(loader, first_tokens_are_targets_behind_virtual_tokens)
+{
+    static const test_row rows[] = {{"abc", NULL, 0}, {"de", NULL, 0}, {"f", NULL, 0}};
+    for (int packed = 0; packed < 2; packed++) {
+        test_rows from = {.rows = rows, .count = 3};
+        lt_row_source source = {.next = next_with_first, .context = &from};
+        lt_token_store_options options = {.sequences = 1, .firsts = true, .max_length = 6, .packing = packed ? LT_PACKING_ROWS : LT_PACKING_NONE};
+        lt_token_store *store = store_from(source, options);
+        lt_loader loader;
+        lt_loader_init(&loader, store, &(lt_loader_options){.rows_per_step = packed ? 1 : 3}, NULL);
+        lt_arena arena;
+        lt_step_batch step = room(&loader, &arena, 1, 0);
+        lt_error err;
+        bool more;
+        cr_assert(lt_loader_next_step(&loader, &step, &err));
+        cr_assert(lt_loader_next_pass(&loader, &step, 0, &more, &err) && more);
+        cr_assert_eq(step.batch.target_count, 5);
+        cr_assert_eq(step.step_targets, 5);
+        cr_assert_arr_eq(step.batch.firsts, ((int32_t[]){1, -1, 6}), 3 * sizeof(int32_t));
+        cr_assert_arr_eq(step.batch.targets, ((int32_t[]){2, 3, -1, 5, -1, -1}), 6 * sizeof(int32_t));
+        cr_assert_arr_eq(step.sequence_targets, ((int64_t[]){0, 3, 4, 5}), 4 * sizeof(int64_t));
+        lt_arena_free(&arena);
+        lt_token_store_close(store);
+    }
 }
 
 Test(loader, keeps_the_sequences_of_a_row_together)
