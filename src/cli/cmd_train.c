@@ -17,6 +17,7 @@
 #include "cli/terminal.h"
 #include "core/file.h"
 #include "formats/json.h"
+#include "models/family.h"
 
 /* ---- options without effect ---- */
 
@@ -138,16 +139,28 @@ static void print_field(const char *name, const char *format, ...)
     va_end(args);
 }
 
+/* Encoders continue no text. */
+static bool is_encoder(const char *model)
+{
+    lt_config config;
+    lt_error unused;
+    if (!lt_family_load(model, &config, &unused))
+        return false;
+    bool encoder = config.bidirectional;
+    lt_config_free(&config);
+    return encoder;
+}
+
 static void print_next(const lathe_train_options *train)
 {
     char model[512], output[512];
+    bool full = train->method == LATHE_METHOD_FULL;
     quoted(train->output, output, sizeof output);
     if (train->method != LATHE_METHOD_FULL)
         print_field("adapter", "%s  (PEFT loads it as it is)", train->output);
     else
         print_field("model", "%s", train->output);
-    if (strcmp(train->command, "reward") == 0 || strcmp(train->command, "classify") == 0) {
-        bool full = train->method == LATHE_METHOD_FULL;
+    if (strcmp(train->command, "reward") == 0 || strcmp(train->command, "classify") == 0 || is_encoder(train->model)) {
         print_field("try it", "lathe eval --model %s%s%s --data FILE", full ? output : quoted(train->model, model, sizeof model),
                     full ? "" : " --adapter ", full ? "" : output);
         return;

@@ -30,6 +30,7 @@ expect_status 0
 before=$("$helper" json "$work/out" loss)
 mlm pretrain --data "$work/text.jsonl" --eval-data "$work/text.jsonl" --no-packing --num-train-epochs 60 --learning-rate 0.01 --save-strategy no
 expect_status 0
+grep -q 'lathe eval' "$work/out" && ! grep -q 'lathe generate' "$work/out" || problem "what to try next is not for an encoder"
 after=$(summary eval_loss)
 awk -v a="$after" -v b="$before" 'BEGIN { exit !(a < 0.8 * b) }' || problem "loss $before became $after"
 awk -v t="$(summary trained_tokens)" -v n="$(summary tokens)" 'BEGIN { s = t / n; exit !(s > 0.08 && s < 0.18) }' ||
