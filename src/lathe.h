@@ -186,6 +186,11 @@ typedef struct lathe_train_options {
     double cpo_alpha; /* NAN: 1, with simpo 0 */
     double desirable_weight, undesirable_weight;
 
+    /* distillation (sft, pretrain): loss (1 - alpha) CE + alpha T² KL(teacher || model) */
+    const char *teacher;         /* folder or GGUF file of a model with the same tokens; NULL: none */
+    const char *teacher_adapter; /* the teacher has this adapter; NULL: none */
+    double distill_alpha, distill_temperature;
+
     /* reward models and classifiers */
     double center_rewards_coefficient;
     int64_t num_labels;          /* 0: as the model or the data has them */

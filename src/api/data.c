@@ -8,17 +8,18 @@
 
 /* ---- tokenizer and template ---- */
 
-static bool open_tokenizer(lt_api_text *text, const char *model, lt_error *err)
+bool lt_api_tokenizer_open(lt_tokenizer **tokenizer, const char *model, lt_error *err)
 {
     lt_gguf *file;
+    *tokenizer = NULL;
     if (lt_gguf_is(model)) {
         if (!lt_gguf_open(&file, model, err))
             return false;
         bool has = lt_tokenizer_gguf_has(file);
         lt_gguf_close(file);
-        return !has || lt_tokenizer_open(&text->tokenizer, model, err);
+        return !has || lt_tokenizer_open(tokenizer, model, err);
     }
-    return !lt_tokenizer_exists(model) || lt_tokenizer_open(&text->tokenizer, model, err);
+    return !lt_tokenizer_exists(model) || lt_tokenizer_open(tokenizer, model, err);
 }
 
 /* A model without a template is fine until a row needs one; a template that is broken, or asked for and not there, is
@@ -43,7 +44,7 @@ bool lt_api_text_open(lt_api_text **out, const char *model, const char *chat_tem
     if (!text)
         return lt_error_set(err, LT_ERR_MEMORY, "out of memory");
     text->users = 1;
-    if (!open_tokenizer(text, model, err) || !open_chat(text, model, chat_template, err)) {
+    if (!lt_api_tokenizer_open(&text->tokenizer, model, err) || !open_chat(text, model, chat_template, err)) {
         lt_api_text_close(text);
         return false;
     }

@@ -19,6 +19,9 @@ typedef struct lt_api_text {
 bool lt_api_text_open(lt_api_text **text, const char *model, const char *chat_template, lt_error *err);
 void lt_api_text_close(lt_api_text *text); /* one user less; NULL is fine */
 
+/* The tokenizer alone; NULL when the model has none. */
+bool lt_api_tokenizer_open(lt_tokenizer **tokenizer, const char *model, lt_error *err);
+
 /* Devlin et al. 2019, and transformers' collator. */
 #define LT_API_MLM_PROBABILITY 0.15
 

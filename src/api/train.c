@@ -9,6 +9,7 @@
 #include "api/data.h"
 #include "api/data_mix.h"
 #include "api/labels.h"
+#include "api/vocabulary.h"
 #include "core/threads.h"
 #include "formats/peft.h"
 #include "models/family.h"
@@ -20,6 +21,7 @@ typedef struct setup {
     lt_train_options to;
     lt_api_adapter adapter;
     lt_peft_view view; /* of an adapter to start from that is not PEFT's */
+    lt_peft_view teacher_view; /* likewise of the teacher's */
     lt_api_labels labels; /* classify */
     lt_examples_shape_options shape;
     json_t *companion; /* labels.json, or NULL */
@@ -126,13 +128,29 @@ static bool open_training(setup *s, lt_api_text *text, lt_error *err)
     return false;
 }
 
+/* A tokenizer at a time: first the teacher's, as checksums. */
+static bool open_text(setup *s, lt_api_text **text, lt_error *err)
+{
+    const lathe_train_options *from = s->from;
+    lt_api_vocabulary teacher = {0};
+    if (from->teacher && !lt_api_vocabulary_read(&teacher, from->teacher, err))
+        return false;
+    bool ok = lt_api_text_open(text, from->model, from->chat_template, err);
+    if (ok && !lt_api_vocabulary_same(&teacher, (*text)->tokenizer, "teacher", &s->to.teacher_tokens, err)) {
+        lt_api_text_close(*text);
+        ok = false;
+    }
+    lt_api_vocabulary_free(&teacher);
+    return ok;
+}
+
 static bool set_data(setup *s, lt_error *err)
 {
     const lathe_train_options *from = s->from;
     if (from->data.count == 0)
         return lt_error_set(err, LT_ERR_USAGE, "%s needs data: files of rows to train on", from->command);
     lt_api_text *text;
-    if (!lt_api_text_open(&text, from->model, from->chat_template, err))
+    if (!open_text(s, &text, err))
         return false;
     bool ok = open_training(s, text, err) &&
               (from->eval_data.count == 0 || open_rows(s, text, &from->eval_data, &s->to.eval_rows, err)) &&
@@ -292,9 +310,16 @@ static bool set_objective(setup *s, lt_error *err)
                                                    .discopop_tau = from->discopop_tau,
                                                    .desirable_weight = from->desirable_weight,
                                                    .undesirable_weight = from->undesirable_weight,
-                                                   .center_rewards_coefficient = from->center_rewards_coefficient};
+                                                   .center_rewards_coefficient = from->center_rewards_coefficient,
+                                                   .distill_alpha = from->distill_alpha,
+                                                   .distill_temperature = from->distill_temperature};
     to->pad_id = (int32_t)from->pad_token_id;
     bool ok = true;
+    if (from->teacher) {
+        to->objective = &lt_objective_distill;
+        to->teacher = from->teacher;
+        to->teacher_adapter = from->teacher_adapter;
+    }
     if (strcmp(from->command, "dpo") == 0)
         ok = set_preference(s, err);
     else if (strcmp(from->command, "reward") == 0) {
@@ -334,17 +359,26 @@ static bool resolve(setup *s, lathe_train_options *options, lt_error *err)
 {
     if (!lt_api_train_resolve(options, err))
         return false;
-    if (!options->adapter)
-        return true;
-    if (!lt_api_peft_view_open(&s->view, options->adapter, options->model, err))
+    if (options->adapter && !lt_api_peft_view_open(&s->view, options->adapter, options->model, err))
         return false;
-    options->adapter = s->view.path;
+    if (options->adapter)
+        options->adapter = s->view.path;
+    if (!options->teacher_adapter)
+        return true;
+    if (!options->teacher)
+        return lt_error_set(err, LT_ERR_USAGE, "teacher_adapter: there is no teacher");
+    if (!lt_api_peft_view_open(&s->teacher_view, options->teacher_adapter, options->teacher, err)) {
+        lt_api_peft_view_close(&s->view);
+        return false;
+    }
+    options->teacher_adapter = s->teacher_view.path;
     return true;
 }
 
 static void free_setup(setup *s)
 {
     lt_api_peft_view_close(&s->view);
+    lt_api_peft_view_close(&s->teacher_view);
     lt_api_adapter_free(&s->adapter);
     lt_api_labels_free(&s->labels);
     json_decref(s->companion);

@@ -109,6 +109,10 @@ const char *lt_cmd_train_idle(const lt_options *options, const lt_option *option
         return "--optim lion does not use it";
     if (strcmp(option->name, "replay-ratio") == 0 && train->replay_data.count == 0)
         return "there is no --replay-data";
+    if (!train->teacher && (strcmp(option->name, "teacher-adapter") == 0 || strncmp(option->name, "distill-", 8) == 0))
+        return "there is no --teacher";
+    if (strcmp(option->name, "distill-temperature") == 0 && train->distill_alpha == 0)
+        return "--distill-alpha is 0";
     if ((strcmp(option->name, "cache-dir") == 0 || strcmp(option->name, "keep-cache") == 0) &&
         train->frozen_cache == LATHE_FROZEN_CACHE_NO)
         return "--frozen-cache no leaves nothing to keep";
@@ -176,7 +180,7 @@ static void print_next(const lathe_train_options *train)
 
 static void print_eval(const lathe_train_options *train, const lathe_train_result *r)
 {
-    bool is_language = strcmp(train->command, "sft") == 0 || strcmp(train->command, "pretrain") == 0;
+    bool is_language = !train->teacher && (strcmp(train->command, "sft") == 0 || strcmp(train->command, "pretrain") == 0);
     if (is_language)
         print_field("eval loss", "%.4f (perplexity %.4g)", r->eval_loss, exp(r->eval_loss));
     else

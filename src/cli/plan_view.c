@@ -44,6 +44,7 @@ void lt_plan_view_print(const lt_plan *plan, FILE *out)
     print_bytes(out, "activations", bytes->activations);
     print_bytes(out, "workspace", bytes->workspace);
     print_bytes(out, "data", bytes->data);
+    print_bytes(out, "teacher", bytes->teacher);
     print_bytes(out, "saving", bytes->saving);
     fprintf(out, "  %-22s%s%12s%s  of %s\n", "peak", lt_style_on(out, LT_STYLE_BOLD),
             lt_figure_bytes(plan->peak_bytes, a), lt_style_off(out), lt_figure_bytes(plan->limit_bytes, b));

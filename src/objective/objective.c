@@ -4,7 +4,7 @@
 
 /* The registry: a row per objective. */
 static const lt_objective *const objectives[] = {
-    &lt_objective_lm,       &lt_objective_dpo,         &lt_objective_orpo,       &lt_objective_cpo, &lt_objective_kto,
+    &lt_objective_lm,       &lt_objective_distill,     &lt_objective_dpo,         &lt_objective_orpo,       &lt_objective_cpo, &lt_objective_kto,
     &lt_objective_reward, &lt_objective_classify, &lt_objective_multi_label, &lt_objective_regression, &lt_objective_grpo, &lt_objective_rloo, &lt_objective_ppo,
 };
 

@@ -70,6 +70,8 @@ typedef struct lt_objective_pass {
     double step_weight;              /* Σ row_weight over the step's rows */
     const float *logp;               /* (target_count); NULL when weigh() comes first */
     float *weight;                   /* (target_count) out of weigh(): gradient of the loss by -logp */
+    const float *kl;  /* with a teacher: (target_count) divergence of the model from it; NULL when weigh() comes first */
+    float *kl_weight; /* (target_count) out of weigh(): gradient of the loss by that; NULL without a teacher */
     const uint8_t *target_kind;      /* (target_count) lt_target_kind; NULL: all are answers */
     const float *per_target[LT_TARGET_ARRAYS]; /* (target_count) each, or NULL where `needs` does not ask */
 
@@ -119,6 +121,7 @@ typedef struct lt_objective_options {
     int64_t completion_length;                   /* dr_grpo: tokens that an answer may have */
     double mirror_coef;                          /* rloo, mirror descent */
     double vf_coef, cliprange_value;             /* ppo */
+    double distill_alpha, distill_temperature;   /* distill */
 } lt_objective_options;
 
 typedef struct lt_objective {
@@ -127,6 +130,7 @@ typedef struct lt_objective {
     bool logp_first;
     const char *const *metrics; /* names, NULL-terminated; NULL when the loss is all */
     lt_objective_head head;
+    bool teacher;                  /* a teacher's logits at every target are compared with the model's (pass.kl) */
     bool trains_prompt;            /* the prompt tokens of the first sequence are targets too, of kind LT_TARGET_PROMPT */
     unsigned needs;                /* LT_TARGET_BIT(…) | … */
     const char *const *loss_types; /* NULL-terminated variants for options.loss_type; NULL: there is one */
@@ -154,6 +158,7 @@ const lt_objective *lt_objective_preference(const char *name, int *loss_type);
 const char *const *lt_objective_preferences(void);
 
 extern const lt_objective lt_objective_lm;                       /* lm.c */
+extern const lt_objective lt_objective_distill;                  /* distill.c: beside a teacher */
 extern const lt_objective lt_objective_dpo;                      /* dpo.c: pairs and a reference */
 extern const lt_objective lt_objective_orpo, lt_objective_cpo;   /* orpo.c, cpo.c: pairs alone */
 extern const lt_objective lt_objective_kto;                      /* kto.c: single answers, good or bad */

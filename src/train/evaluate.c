@@ -68,12 +68,15 @@ bool lt_evaluate(lt_engine *engine, lt_token_store *store, const lt_evaluate_opt
     lt_pass_means means = {.objective = options->objective,
                            .options = options->objective_options,
                            .reference = options->reference,
+                           .teacher = options->teacher,
                            .score = options->score,
                            .pad_id = options->pad_id,
                            .first_token = options->first_token};
     int64_t C = lt_engine_width(engine);
     *sums = (lt_objective_sums){0};
-    lt_loader_init(&loader, store, &(lt_loader_options){.rows_per_step = STEP_RECORDS, .overhead = lt_engine_overhead(engine), .seed = MASK_SEED},
+    int64_t overhead = lt_engine_overhead(engine), of_teacher = options->teacher ? lt_teacher_overhead(options->teacher) : 0;
+    lt_loader_options order = {.rows_per_step = STEP_RECORDS, .overhead = overhead > of_teacher ? overhead : of_teacher, .seed = MASK_SEED};
+    lt_loader_init(&loader, store, &order,
                    NULL); /* without a mix nothing can fail */
     if (!lt_loader_measure(&loader, lt_loader_steps_per_epoch(&loader), options->pass_tokens, &extent, err))
         return false;

@@ -20,6 +20,7 @@ typedef struct lt_evaluate_options {
     bool (*progress)(int64_t done, int64_t total, void *context);
     void *context;
     lt_reference *reference;    /* as in lt_pass_means, for objectives that need it */
+    lt_teacher *teacher;        /* likewise */
     const lt_score_head *score; /* likewise, with the two below */
     int32_t pad_id;
     bool first_token;

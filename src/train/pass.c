@@ -14,6 +14,10 @@ void lt_pass_layout(lt_pass *pass, const lt_pass_means *means, const lt_loader_e
     pass->weight = LT_ARENA_NEW(arena, float, T);
     if (means->objective->needs & LT_TARGET_BIT(LT_TARGET_REFERENCE_LOGP))
         pass->known = LT_ARENA_NEW(arena, float, T);
+    if (means->objective->teacher) {
+        pass->kl = LT_ARENA_NEW(arena, float, T);
+        pass->kl_weight = LT_ARENA_NEW(arena, float, T);
+    }
     if (!N)
         return;
     pass->score = LT_ARENA_NEW(arena, float, S * N);
@@ -47,6 +51,7 @@ static void make_view(const lt_pass *pass, const lt_step_batch *step, lt_objecti
         .step_first_targets = step->step_first_targets,
         .step_weight = weight_of_step(means, step),
         .weight = pass->weight,
+        .kl_weight = pass->kl_weight,
         .target_kind = step->kinds,
         .per_target = {[LT_TARGET_REFERENCE_LOGP] = pass->known},
         .score = pass->score,
@@ -91,23 +96,32 @@ static void backward_scores(lt_pass *pass, lt_engine *engine, const lt_batch *ba
         lt_engine_add_hidden_gradient(engine, pass->rows[s], pass->gradient + s * pass->C);
 }
 
-static bool head(lt_pass *pass, lt_engine *engine, const float *weight, lt_error *err)
+/* The language model's head; with the weights that the objective gave, or without. */
+static bool head(lt_pass *pass, lt_engine *engine, bool weighed, lt_error *err)
 {
-    return lt_engine_head(engine, weight, pass->logp, NULL, NULL, NULL, err);
+    const float *weight = weighed ? pass->weight : NULL;
+    if (!pass->kl)
+        return lt_engine_head(engine, weight, pass->logp, NULL, NULL, NULL, err);
+    lt_engine_distill beside = {.teacher = lt_teacher_engine(pass->means.teacher),
+                                .temperature = (float)pass->means.options->distill_temperature,
+                                .weight = weight,
+                                .kl_weight = weighed ? pass->kl_weight : NULL};
+    return lt_engine_head_distill(engine, &beside, pass->logp, pass->kl, err);
 }
 
 static bool heads(lt_pass *pass, lt_engine *engine, const lt_step_batch *step, lt_objective_pass *view, bool wants_logp,
                     lt_error *err)
 {
     make_view(pass, step, view);
-    if (!read_reference(pass, step, err))
+    if (!read_reference(pass, step, err) || (pass->kl && !lt_teacher_forward(pass->means.teacher, &step->batch, err)))
         return false;
     if (pass->score) {
         forward_scores(pass, engine, &step->batch);
     } else if (wants_logp) {
-        if (!head(pass, engine, NULL, err))
+        if (!head(pass, engine, false, err))
             return false;
         view->logp = pass->logp;
+        view->kl = pass->kl;
     }
     return true;
 }
@@ -135,9 +149,10 @@ bool lt_pass_train(lt_pass *pass, lt_engine *engine, const lt_step_batch *step, 
     if (!heads(pass, engine, step, &view, objective->logp_first, err))
         return false;
     objective->weigh(pass->means.options, &view);
-    if (!pass->score && !head(pass, engine, pass->weight, err))
+    if (!pass->score && !head(pass, engine, true, err))
         return false;
     view.logp = pass->logp;
+    view.kl = pass->kl;
     objective->measure(pass->means.options, &view, sums);
     if (!isfinite(sums->loss.sum))
         return true;

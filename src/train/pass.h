@@ -7,12 +7,14 @@
 #include "objective/objective.h"
 #include "train/loader.h"
 #include "train/reference.h"
+#include "train/teacher.h"
 
 /* What an objective is computed with. Everything is borrowed. */
 typedef struct lt_pass_means {
     const lt_objective *objective;
     const lt_objective_options *options;
     lt_reference *reference;    /* of the store whose rows are passed; NULL unless the objective needs it */
+    lt_teacher *teacher;        /* NULL unless the objective looks at one */
     const lt_score_head *score; /* NULL unless the objective looks through one */
     int32_t pad_id;             /* with a score head: see lt_score_head_position; -1: none */
     bool first_token;           /* the score head reads the first token (encoders) */
@@ -22,6 +24,7 @@ typedef struct lt_pass_means {
 typedef struct lt_pass {
     lt_pass_means means;
     float *logp, *weight, *known;      /* (pass_targets) */
+    float *kl, *kl_weight;             /* (pass_targets) with a teacher */
     float *score, *score_gradient;     /* (pass_sequences, N) */
     float *hidden, *gradient, *pooled; /* (pass_sequences, C) */
     int64_t *rows;                     /* (pass_sequences) the row of the pass that the score head reads */

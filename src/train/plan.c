@@ -26,6 +26,10 @@ static bool complete(lt_plan *plan, const lt_plan_facts *facts, lt_error *err)
     if (r->loader && !lt_loader_measure(r->loader, r->steps, plan->choice.pass_tokens, &plan->extent, err))
         return false;
     plan->shape = lt_plan_shape(facts, &plan->choice, &plan->extent, r->threads);
+    if (r->teacher) {
+        plan->teacher_shape = lt_plan_teacher_shape(facts, &plan->shape);
+        plan->teacher_window_bytes = lt_plan_teacher_window(facts, &plan->choice);
+    }
     plan->bytes = lt_plan_count(facts, &plan->shape, &plan->choice, &plan->extent);
     int64_t once = facts->taken_bytes;
     plan->peak_bytes = plan->bytes.total > once ? plan->bytes.total : once;
@@ -125,11 +129,11 @@ bool lt_plan_choice_read(lt_plan_choice *choice, const json_t *json, const char 
 json_t *lt_plan_json(const lt_plan *plan)
 {
     const lt_plan_bytes *b = &plan->bytes;
-    json_t *bytes = json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "process", (json_int_t)b->process, "parameters",
+    json_t *bytes = json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "process", (json_int_t)b->process, "parameters",
                               (json_int_t)b->parameters, "gradients", (json_int_t)b->gradients, "optimizer",
                               (json_int_t)b->optimizer, "weights", (json_int_t)b->weights, "activations",
                               (json_int_t)b->activations, "workspace", (json_int_t)b->workspace, "data",
-                              (json_int_t)b->data, "saving", (json_int_t)b->saving);
+                              (json_int_t)b->data, "teacher", (json_int_t)b->teacher, "saving", (json_int_t)b->saving);
     return json_pack("{s:I,s:o,s:f,s:I,s:s,s:f,s:f,s:f,s:f,s:I,s:f,s:o}", "peak_bytes", (json_int_t)plan->peak_bytes,
                      "bytes", bytes, "seconds_per_step", plan->seconds_per_step, "bytes_read_per_step",
                      (json_int_t)plan->bytes_read_per_step, "mode", plan->mode, "tokens_per_step",

@@ -23,6 +23,7 @@ typedef struct lt_plan_request {
     const lt_param_list *params; /* NULL: evaluation, nothing is trained */
     lt_optimizer *optimizer;     /* not laid out yet; NULL with params NULL */
     lt_loader *loader;           /* NULL: only least_tokens count */
+    lt_model *teacher;           /* that passes are computed beside, or NULL */
     const lt_pass_means *means;  /* what passes are computed with; NULL: language modelling */
     int64_t steps;               /* of the run from the loader's place; how far the data is walked through */
     int64_t least_tokens;        /* room for at least this many tokens (the longest evaluation row, virtual tokens included) */
@@ -44,6 +45,7 @@ typedef struct lt_plan_bytes {
     int64_t activations; /* the engine's store */
     int64_t workspace;   /* the rest of the engine */
     int64_t data;        /* the batch and its log-probabilities */
+    int64_t teacher;     /* a teacher's engine and its window of streamed weights */
     int64_t saving;      /* buffers of a checkpoint being written */
     int64_t total;
 } lt_plan_bytes;
@@ -59,6 +61,8 @@ typedef struct lt_plan_choice {
 typedef struct lt_plan {
     lt_plan_choice choice;
     lt_engine_shape shape;     /* as the choice and the data make it */
+    lt_engine_shape teacher_shape; /* of the teacher's engine, where there is one */
+    int64_t teacher_window_bytes;
     lt_loader_extent extent;   /* of the loader's steps, cut as chosen */
     lt_plan_bytes bytes;
     int64_t peak_bytes;        /* predicted: bytes.total, or what the process once was if that was more */

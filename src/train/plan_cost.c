@@ -38,6 +38,17 @@ static void count_linear(lt_linear *linear, int64_t block, lt_linear_slot slot, 
     }
 }
 
+static void count_teacher(lt_linear *linear, int64_t block, lt_linear_slot slot, void *context)
+{
+    lt_plan_facts *facts = context;
+    (void)slot;
+    int64_t bytes = lt_weights_bytes(&linear->weight);
+    if (block == facts->request->teacher->config.L)
+        facts->teacher_head_bytes = bytes;
+    else
+        facts->teacher_forward_bytes += bytes;
+}
+
 static bool count_params(lt_plan_facts *facts, lt_error *err)
 {
     const lt_plan_request *r = facts->request;
@@ -78,8 +89,12 @@ bool lt_plan_facts_gather(lt_plan_facts *facts, const lt_plan_request *request, 
         return false;
     lt_model_each_linear(model, count_linear, facts);
     facts->block_bytes = (facts->forward_bytes + model->config.L - 1) / model->config.L;
+    if (request->teacher) {
+        lt_model_each_linear(request->teacher, count_teacher, facts);
+        facts->teacher_block_bytes = (facts->teacher_forward_bytes + request->teacher->config.L - 1) / request->teacher->config.L;
+    }
     int64_t memory = (int64_t)sysconf(_SC_PHYS_PAGES) * (int64_t)sysconf(_SC_PAGESIZE);
-    facts->larger_than_memory = facts->forward_bytes + facts->head_bytes > memory / 10 * 7;
+    facts->larger_than_memory = facts->forward_bytes + facts->head_bytes + facts->teacher_forward_bytes + facts->teacher_head_bytes > memory / 10 * 7;
     lt_memory_trim();
     facts->threads = max_int((int)sysconf(_SC_NPROCESSORS_ONLN), request->threads);
     facts->process_bytes = process_bytes(facts);
@@ -120,6 +135,23 @@ lt_engine_shape lt_plan_shape(const lt_plan_facts *facts, const lt_plan_choice *
     };
 }
 
+lt_engine_shape lt_plan_teacher_shape(const lt_plan_facts *facts, const lt_engine_shape *shape)
+{
+    const lt_virtual *v = facts->request->teacher->virtual;
+    lt_engine_shape out = *shape;
+    out.training = false;
+    out.keep_all = out.keep_attention = 0;
+    out.max_sequence = facts->request->longest_sequence + lt_virtual_rows(v) + lt_virtual_keys(v);
+    return out;
+}
+
+int64_t lt_plan_teacher_window(const lt_plan_facts *facts, const lt_plan_choice *choice)
+{
+    const int64_t least = 1 << 20;
+    double blocks = (double)choice->window_bytes / (double)max64(facts->block_bytes, 1);
+    return max64((int64_t)((blocks < 2 ? blocks : 2) * (double)facts->teacher_block_bytes), least);
+}
+
 lt_plan_bytes lt_plan_count(const lt_plan_facts *facts, const lt_engine_shape *shape, const lt_plan_choice *choice,
                             const lt_loader_extent *extent)
 {
@@ -145,10 +177,15 @@ lt_plan_bytes lt_plan_count(const lt_plan_facts *facts, const lt_engine_shape *s
         .data = data.used,
         .saving = saving_bytes(facts),
     };
+    if (r->teacher) {
+        lt_engine_shape beside = lt_plan_teacher_shape(facts, shape);
+        bytes.teacher = lt_engine_measure(r->teacher, &beside).total +
+                        min64(lt_plan_teacher_window(facts, choice), facts->teacher_forward_bytes + facts->teacher_head_bytes);
+    }
     if (facts->request->frozen)
         bytes.data += lt_frozen_cache_memory(facts->request->frozen);
     bytes.total = bytes.process + bytes.parameters + bytes.gradients + bytes.optimizer + bytes.weights +
-                  bytes.activations + bytes.workspace + bytes.data + bytes.saving;
+                  bytes.activations + bytes.workspace + bytes.data + bytes.teacher + bytes.saving;
     return bytes;
 }
 
@@ -161,20 +198,33 @@ static void mean_pass(const lt_plan_facts *facts, const lt_loader_extent *extent
     *targets = facts->request->loader ? extent->mean_targets / *passes : *tokens;
 }
 
+/* Bytes of a model that a pass goes through, and the window they go through. */
+typedef struct streamed {
+    double blocks, head, block, window;
+} streamed;
+
+static double pass_traffic(const streamed *s, double chunks, double heads)
+{
+    double blocks = s->blocks;
+    if (blocks + s->head <= s->window)
+        return 0; /* read once in the run, not once a step */
+    /* The chunks of a block meet the same weights again: brought in anew where they do not stay in the window. */
+    if (s->window < s->block && chunks > 1)
+        blocks *= chunks;
+    return blocks + s->head * (s->head > s->window ? heads : 1);
+}
+
 int64_t lt_plan_traffic(const lt_plan_facts *facts, const lt_plan_choice *choice, const lt_loader_extent *extent)
 {
     double passes, tokens, targets;
     mean_pass(facts, extent, &passes, &tokens, &targets);
-    double window = (double)choice->window_bytes, head = (double)facts->head_bytes;
-    double blocks = (double)(facts->forward_bytes + facts->backward_bytes);
-    if (blocks + head <= window)
-        return 0; /* read once in the run, not once a step */
-    /* The chunks of a block meet the same weights again: brought in anew where they do not stay in the window. */
-    if (window < (double)facts->block_bytes && tokens > (double)choice->chunk)
-        blocks *= ceil(tokens / (double)choice->chunk);
-    double chunks = targets / (double)choice->head_chunk;
-    double again = head > window ? head * ((facts->training ? 2 : 1) * (chunks < 1 ? 1 : chunks)) : head;
-    return (int64_t)(passes * (blocks + again));
+    double chunks = ceil(tokens / (double)choice->chunk), head_chunks = fmax(1, targets / (double)choice->head_chunk);
+    streamed model = {(double)(facts->forward_bytes + facts->backward_bytes), (double)facts->head_bytes, (double)facts->block_bytes,
+                      (double)choice->window_bytes};
+    streamed teacher = {(double)facts->teacher_forward_bytes, (double)facts->teacher_head_bytes, (double)facts->teacher_block_bytes,
+                        (double)lt_plan_teacher_window(facts, choice)};
+    return (int64_t)(passes * (pass_traffic(&model, chunks, head_chunks * (facts->training ? 2 : 1)) +
+                               pass_traffic(&teacher, chunks, head_chunks)));
 }
 
 double lt_plan_flops(const lt_plan_facts *facts, const lt_engine_shape *shape, const lt_loader_extent *extent, double *useful)
@@ -189,6 +239,10 @@ double lt_plan_flops(const lt_plan_facts *facts, const lt_engine_shape *shape, c
     double flops = lt_engine_flops(&mean, facts->request->model, (int64_t)(tokens + 0.5), (int64_t)(targets + 0.5), useful);
     if (useful)
         *useful *= passes;
+    if (facts->request->teacher) {
+        mean.training = false;
+        flops += lt_engine_flops(&mean, facts->request->teacher, (int64_t)(tokens + 0.5), (int64_t)(targets + 0.5), NULL);
+    }
     return flops * passes;
 }
 

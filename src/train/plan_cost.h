@@ -11,6 +11,7 @@ typedef struct lt_plan_facts {
     int64_t process_bytes, parameter_bytes, gradient_bytes, optimizer_bytes;
     int64_t block_bytes, head_bytes; /* streamed bytes of the largest block, and of the head */
     int64_t forward_bytes;           /* of all blocks */
+    int64_t teacher_block_bytes, teacher_head_bytes, teacher_forward_bytes; /* the three of a teacher */
     int64_t backward_bytes;          /* of the blocks that the backward pass walks */
     int64_t trained_layers;
     int64_t forward_parameters;      /* of the matrices of all blocks */
@@ -25,6 +26,11 @@ bool lt_plan_facts_gather(lt_plan_facts *facts, const lt_plan_request *request, 
 /* The engine's shape for a choice and an extent. */
 lt_engine_shape lt_plan_shape(const lt_plan_facts *facts, const lt_plan_choice *choice, const lt_loader_extent *extent,
                               int threads);
+
+/* The teacher's engine beside an engine of that shape: the same passes and chunks, forward only; and the window of its weights, as
+ * many of its blocks as the choice has of the model's. Neither changes a number that the teacher computes. */
+lt_engine_shape lt_plan_teacher_shape(const lt_plan_facts *facts, const lt_engine_shape *shape);
+int64_t lt_plan_teacher_window(const lt_plan_facts *facts, const lt_plan_choice *choice);
 
 /* Bytes by purpose of that shape. */
 lt_plan_bytes lt_plan_count(const lt_plan_facts *facts, const lt_engine_shape *shape, const lt_plan_choice *choice,

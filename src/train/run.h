@@ -44,6 +44,7 @@ typedef struct lt_run {
     lt_loader loader;
     lt_step_batch batch;
     lt_pass pass;
+    lt_teacher *teacher; /* or NULL */
     lt_reference *reference, *eval_reference; /* of train and eval; NULL: the objective needs none */
     lt_arena values, gradients, states, data;
     lt_plan plan;
@@ -70,6 +71,8 @@ bool lt_run_open_model(lt_run *run, lt_error *err);
 bool lt_run_read_data(lt_run *run, const char *temporary, lt_error *err); /* temporary: where the token store lies */
 /* choice: of the run that is resumed, or NULL. */
 bool lt_run_make_plan(lt_run *run, const lt_plan_choice *choice, bool measure_speed, lt_error *err);
+/* The teacher, where the objective looks at one; its vocabulary must be the model's. */
+bool lt_run_open_teacher(lt_run *run, lt_error *err);
 /* The reference model's log-probabilities, where the objective needs them. */
 bool lt_run_build_references(lt_run *run, const char *temporary, lt_error *err);
 lt_pass_means lt_run_means(const lt_run *run);

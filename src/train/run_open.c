@@ -27,6 +27,20 @@ static bool show_rows(int64_t rows, void *context)
     return !lt_run_stopped(p->run);
 }
 
+/* Ids that the model and its teacher have. */
+static int64_t known_tokens(const lt_run *run)
+{
+    int64_t V = run->model->config.V, other = run->teacher ? lt_teacher_model(run->teacher)->config.V : V;
+    return V < other ? V : other;
+}
+
+/* Rows of the stream before every sequence: the model's virtual tokens or the teacher's, whichever are more. */
+static int64_t overhead(const lt_run *run)
+{
+    int64_t own = lt_virtual_rows(run->model->virtual), other = run->teacher ? lt_teacher_overhead(run->teacher) : 0;
+    return own > other ? own : other;
+}
+
 static bool read_rows(lt_run *run, const lt_row_source *rows, lt_packing packing, const char *folder, lt_token_store **store,
                       int64_t *skipped, lt_error *err)
 {
@@ -37,7 +51,7 @@ static bool read_rows(lt_run *run, const lt_row_source *rows, lt_packing packing
         .folder = folder,
         .packing = packing,
         .max_length = run->options->max_length,
-        .vocabulary = run->model->config.V,
+        .vocabulary = known_tokens(run),
         .sequences = sequences[run->options->objective->rows],
         .in_place = run->model->config.bidirectional && run->options->objective->rows == LT_ROW_SEQUENCE,
         .masking = run->options->masking,
@@ -100,7 +114,7 @@ bool lt_run_read_data(lt_run *run, const char *temporary, lt_error *err)
         .shuffle = o->shuffle,
         .wrap = !o->shuffle && o->max_steps > 0,
         .seed = o->seed,
-        .overhead = lt_virtual_rows(run->model->virtual),
+        .overhead = overhead(run),
         .mix = o->mix,
     };
     if (!lt_loader_init(&run->loader, run->train, &loader, err))
@@ -132,12 +146,31 @@ bool lt_run_open_model(lt_run *run, lt_error *err)
     return true;
 }
 
+/* A vocabulary that is padded further in one of them is the same as far as there are tokens. */
+static bool same_vocabulary(const lt_run *run, lt_error *err)
+{
+    int64_t V = run->model->config.V, other = lt_teacher_model(run->teacher)->config.V, known = run->options->teacher_tokens;
+    if (V == other || (known > 0 && known <= V && known <= other))
+        return true;
+    return lt_error_set(err, LT_ERR_USAGE,
+                        "teacher: %s has a vocabulary of %lld tokens and %s one of %lld: their logits cannot be compared",
+                        run->options->teacher, (long long)other, run->options->model, (long long)V);
+}
+
+bool lt_run_open_teacher(lt_run *run, lt_error *err)
+{
+    const lt_train_options *o = run->options;
+    return !o->objective->teacher ||
+           (lt_teacher_open(&run->teacher, o->teacher, o->teacher_adapter, err) && same_vocabulary(run, err));
+}
+
 lt_pass_means lt_run_means(const lt_run *run)
 {
     const lt_train_options *o = run->options;
     return (lt_pass_means){.objective = o->objective,
                            .options = &o->objective_options,
                            .reference = run->reference,
+                           .teacher = run->teacher,
                            .score = run->model->score.N ? &run->model->score : NULL,
                            .pad_id = o->pad_id >= 0 ? o->pad_id : run->model->config.pad_id,
                            .first_token = run->model->config.bidirectional};
@@ -172,7 +205,7 @@ static int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
 /* Rows of the stream that the longest record may take. */
 static int64_t longest_record(const lt_run *run, const lt_token_totals *totals)
 {
-    return totals->longest_record + totals->most_sequences * lt_virtual_rows(run->model->virtual);
+    return totals->longest_record + totals->most_sequences * overhead(run);
 }
 
 bool lt_run_make_plan(lt_run *run, const lt_plan_choice *choice, bool measure_speed, lt_error *err)
@@ -182,6 +215,7 @@ bool lt_run_make_plan(lt_run *run, const lt_plan_choice *choice, bool measure_sp
     lt_pass_means means = lt_run_means(run);
     lt_plan_request request = {
         .model = run->model,
+        .teacher = run->teacher ? lt_teacher_model(run->teacher) : NULL,
         .means = &means,
         .params = &run->params,
         .optimizer = &run->optimizer,
@@ -227,6 +261,8 @@ bool lt_run_start(lt_run *run, lt_error *err)
     const lt_train_options *o = run->options;
     if (!lt_tuning_fill(run->tuning, &run->params, err) || !lt_engine_open(&run->engine, run->model, &run->plan.shape, err))
         return false;
+    if (run->teacher && !lt_teacher_start(run->teacher, &run->plan.teacher_shape, run->plan.teacher_window_bytes, err))
+        return false;
     lt_engine_set_noise(run->engine, o->neftune_noise_alpha);
     return !o->start_state || lt_snapshot_load(o->start_state, &run->params, &run->optimizer, err);
 }
@@ -239,6 +275,7 @@ void lt_run_close(lt_run *run)
         lt_model_close(run->model);
     lt_optimizer_free(&run->optimizer);
     lt_param_list_free(&run->params);
+    lt_teacher_close(run->teacher);
     lt_reference_close(run->reference);
     lt_reference_close(run->eval_reference);
     lt_token_store_close(run->train);

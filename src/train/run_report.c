@@ -120,6 +120,7 @@ static bool evaluate_store(lt_run *run, lt_token_store *store, lt_reference *ref
         .scored = lt_run_classes_take,
         .context = &classes,
         .reference = reference,
+        .teacher = run->teacher,
         .score = means.score,
         .pad_id = means.pad_id,
         .first_token = means.first_token,

@@ -1,12 +1,14 @@
 /* Saving and resuming. A resumed run must be the run that was interrupted: what would change its numbers is compared, and
  * the first difference is named. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
 
 #include "core/file.h"
 #include "core/log.h"
 #include "formats/json.h"
+#include "formats/peft.h"
 #include "formats/safetensors.h"
 #include "simd/kernels.h"
 #include "train/params_io.h"
@@ -17,10 +19,9 @@
 
 /* Names, types, shapes and the first bytes of every tensor: another base differs in these; reading it whole would take as
  * long as training on it for a while. */
-static bool hash_model(const lt_model *model, char hex[17], lt_error *err)
+static bool hash_tensors(const lt_safetensors *set, char hex[17], lt_error *err)
 {
     enum { SAMPLE = 4096 };
-    const lt_safetensors *set = lt_weights_set(model->weights);
     XXH3_state_t *hash = XXH3_createState();
     if (!hash)
         return lt_error_set(err, LT_ERR_MEMORY, "out of memory for a checksum");
@@ -88,11 +89,46 @@ static void add_objective(json_t *out, const lt_train_options *o)
     }
 }
 
+/* The tensors of an adapter, and the configuration that says how they count. */
+static bool hash_adapter(const char *folder, char hex[17], lt_error *err)
+{
+    char path[4096], tensors[17], *config = NULL;
+    size_t size;
+    lt_safetensors *set;
+    if (!lt_file_join(path, sizeof path, folder, "adapter_config.json", err) ||
+        !lt_file_read(path, LT_JSON_CONFIG_LIMIT_BYTES, &config, &size, err))
+        return false;
+    uint64_t hash = XXH3_64bits(config, size);
+    free(config);
+    if (!lt_peft_open_tensors(&set, folder, err))
+        return false;
+    bool ok = hash_tensors(set, tensors, err);
+    lt_safetensors_close(set);
+    if (ok)
+        snprintf(hex, 17, "%016llx", (unsigned long long)XXH3_64bits_withSeed(tensors, strlen(tensors), hash));
+    return ok;
+}
+
+/* Another teacher, or another weight of what it says, makes another run. */
+static bool add_teacher(json_t *out, const lt_run *run, lt_error *err)
+{
+    char model[17], adapter[17] = "none";
+    const lt_train_options *o = run->options;
+    if (!hash_tensors(lt_weights_set(lt_teacher_model(run->teacher)->weights), model, err) ||
+        (o->teacher_adapter && !hash_adapter(o->teacher_adapter, adapter, err)))
+        return false;
+    json_object_set_new(out, "teacher", json_string(model));
+    json_object_set_new(out, "teacher_adapter", json_string(adapter));
+    json_object_set_new(out, "distill_alpha", json_real(o->objective_options.distill_alpha));
+    json_object_set_new(out, "distill_temperature", json_real(o->objective_options.distill_temperature));
+    return true;
+}
+
 json_t *lt_run_make_fingerprint(const lt_run *run, lt_error *err)
 {
     const lt_train_options *o = run->options;
     char model[17], params[17], data[17], mix[17];
-    if (!hash_model(run->model, model, err))
+    if (!hash_tensors(lt_weights_set(run->model->weights), model, err))
         return NULL;
     hash_params(&run->params, params);
     hash_mix(&o->mix, mix);
@@ -113,6 +149,10 @@ json_t *lt_run_make_fingerprint(const lt_run *run, lt_error *err)
         lt_error_set(err, LT_ERR_MEMORY, "out of memory for the state of the run");
     else if (o->objective->head != LT_HEAD_LM || o->objective->logp_first)
         add_objective(out, o);
+    if (out && run->teacher && !add_teacher(out, run, err)) {
+        json_decref(out);
+        return NULL;
+    }
     return out;
 }
 
@@ -215,7 +255,9 @@ bool lt_run_save(lt_run *run, lt_error *err)
     names[count++] = "trainer_state.json";
     names[count] = NULL;
     /* A base that changed under the run would make the checkpoint worthless. */
-    if (!lt_safetensors_unchanged(lt_weights_set(run->model->weights), err) || !lt_run_folder_sync(&run->folder, err))
+    if (!lt_safetensors_unchanged(lt_weights_set(run->model->weights), err) ||
+        (run->teacher && !lt_safetensors_unchanged(lt_weights_set(lt_teacher_model(run->teacher)->weights), err)) ||
+        !lt_run_folder_sync(&run->folder, err))
         return false;
     json_t *state = json_pack("{s:o,s:O,s:o,s:s}", "counters", counters_json(run), "run", run->fingerprint, "plan",
                               lt_plan_choice_json(&run->plan.choice), "kernels", lt_kernels_get()->name);

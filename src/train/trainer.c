@@ -89,6 +89,8 @@ static bool check_options(const lt_train_options *o, bool writes, lt_error *err)
         return lt_error_set(err, LT_ERR_USAGE, "eval_strategy is set, but there is no evaluation data");
     if (o->packing != LT_PACKING_NONE && o->objective->rows != LT_ROW_SEQUENCE)
         return lt_error_set(err, LT_ERR_USAGE, "packing: the rows of '%s' cannot be packed", o->objective->name);
+    if (o->objective->teacher && !o->teacher)
+        return lt_error_set(err, LT_ERR_USAGE, "teacher: '%s' needs a model to learn from", o->objective->name);
     if (o->overwrite && o->resume)
         return lt_error_set(err, LT_ERR_USAGE, "resume and overwrite_output_dir exclude each other");
     if (writes && !o->output)
@@ -171,7 +173,7 @@ static bool prepare(lt_run *run, const char *temporary, lt_error *err)
     run->at.eval_before = run->at.replay_before = NAN;
     run->eval_loss = run->replay_loss = NAN;
     run->eval_step = -1;
-    return lt_run_open_model(run, err) && lt_run_read_data(run, temporary, err) && lt_run_choose_frozen(run, err);
+    return lt_run_open_model(run, err) && lt_run_open_teacher(run, err) && lt_run_read_data(run, temporary, err) && lt_run_choose_frozen(run, err);
 }
 
 static bool resume(lt_run *run, char folder[4096], lt_plan_choice *choice, lt_error *err)

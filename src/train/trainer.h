@@ -47,6 +47,9 @@ typedef struct lt_train_options {
     lt_method method;
     const char *adapter;             /* start from this PEFT folder, or NULL */
     const char *ref_adapter;         /* the reference is the base with this adapter; NULL: the base alone */
+    const char *teacher;             /* of the objective that looks at one: folder or GGUF file; NULL: none */
+    const char *teacher_adapter;     /* PEFT folder on it, or NULL */
+    int64_t teacher_tokens;          /* ids below this were seen to mean the same to both, and none above has a token; 0: not known */
     double loraplus_lr_ratio;        /* LoRA+: rate of B over that of A; 0: one rate */
     const struct lt_peft_config *peft; /* a new adapter; unused with `adapter` (its own file says) or LT_METHOD_FULL */
     const char *output;              /* run folder */
