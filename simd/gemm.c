@@ -335,7 +335,6 @@ static void run_task(const product *p, int64_t task, int64_t next_task, char *sc
     }
 }
 
-/* Threads take tasks in their order; each knows its next one when it begins one. */
 static int64_t take_task(product *p)
 {
     int64_t task;
@@ -344,12 +343,25 @@ static int64_t take_task(product *p)
     return task;
 }
 
-static void run_tasks(product *p, char *scratch)
+static int64_t tasks_taken(const product *p)
+{
+    int64_t taken;
+#pragma omp atomic read
+    taken = p->next_task;
+    return taken;
+}
+
+/* Threads take tasks in their order. While there is more than one for each, a thread takes its next one when it begins one, to ask
+ * for the memory of it; the last ones are for whoever is free. */
+static void run_tasks(product *p, int threads, char *scratch)
 {
     const int64_t count = p->row_blocks * p->column_blocks;
     for (int64_t task = take_task(p), next; task < count; task = next) {
-        next = take_task(p);
+        bool ahead = count - tasks_taken(p) >= threads;
+        next = ahead ? take_task(p) : count;
         run_task(p, task, next, scratch);
+        if (!ahead)
+            next = take_task(p);
     }
 }
 
@@ -391,7 +403,7 @@ static void run_serial(product *p, char *packed)
     int64_t items = pack_items(p);
     for (int64_t i = 0; packed && i < k_blocks(p) * items; i++)
         pack_all(p, i, items, packed);
-    run_tasks(p, p->thread_scratch);
+    run_tasks(p, 1, p->thread_scratch);
 }
 
 static void run_parallel(product *p, int threads, char *packed)
@@ -402,7 +414,7 @@ static void run_parallel(product *p, int threads, char *packed)
 #pragma omp for schedule(dynamic)
         for (int64_t i = 0; i < pack_count; i++)
             pack_all(p, i, items, packed);
-        run_tasks(p, p->thread_scratch + omp_get_thread_num() * thread_bytes(p->kernel));
+        run_tasks(p, threads, p->thread_scratch + omp_get_thread_num() * thread_bytes(p->kernel));
     }
 }
 
