@@ -28,6 +28,7 @@ enum {
     MOST_AHEAD = 8,         /* lines asked for in a step: more than memory delivers meanwhile */
     DECODED_BYTES = 512,    /* of a row of a quantised B that are decoded at a time: a panel's worth of rows stays in L1 */
     DECODED_ROWS = 16,      /* the same where columns run along a row: words of K, a multiple of LT_GEMM_WORD_STEP */
+    TERM_WORDS = 64,        /* of K in a second product that is summed up with the last block of the first */
     SERIAL_LIMIT = 1 << 17, /* multiply-adds below which waking the other threads costs more than it brings */
 };
 
@@ -49,6 +50,13 @@ typedef struct product {
     int64_t next_task; /* that no thread has taken yet */
     const struct product *more; /* added to the same C, in the same tasks; or NULL */
 } product;
+
+/* A second product's panels beside a block of the first: summed up in the same tiles. */
+typedef struct joined {
+    const product *p;
+    const char *b; /* packed: all of its K, the task's columns */
+    char *own_a;   /* its A is packed here, a group at a time */
+} joined;
 
 static int64_t divide_up(int64_t a, int64_t b)
 {
@@ -127,9 +135,14 @@ static int64_t own_a_bytes(const lt_gemm_kernel *kernel)
     return (int64_t)GROUP_ROWS * kernel->block_words * 4;
 }
 
+static int64_t term_b_bytes(const lt_gemm_kernel *kernel)
+{
+    return (int64_t)TERM_WORDS * kernel->block_vectors * kernel->lanes * 4;
+}
+
 static int64_t thread_bytes(const lt_gemm_kernel *kernel)
 {
-    return block_b_bytes(kernel) + own_a_bytes(kernel) + decoded_bytes(kernel);
+    return block_b_bytes(kernel) + own_a_bytes(kernel) + decoded_bytes(kernel) + term_b_bytes(kernel) + GROUP_ROWS * TERM_WORDS * 4;
 }
 
 static product make_product(const lt_kernels *set, const lt_gemm_kernel *kernel, const lt_gemm_call *call)
@@ -240,12 +253,18 @@ static void pack_b(const product *p, range k, range columns, char *packed, char 
     }
 }
 
+/* Words that the micro kernel runs over. */
+static int64_t micro_words(const product *p, range k)
+{
+    return round_up(divide_up(k.end - k.begin, p->kernel->word_elements), LT_GEMM_WORD_STEP);
+}
+
 /* A group of panels of A by one panel of B, which stays in L1 where it fits. */
 static void multiply_group(const product *p, range k, range panels, const char *a, range columns, const char *b,
-                           lt_gemm_ahead *ahead)
+                           lt_gemm_ahead *ahead, const joined *term)
 {
     const lt_gemm_call *call = p->call;
-    const int64_t words = round_up(divide_up(k.end - k.begin, p->kernel->word_elements), LT_GEMM_WORD_STEP);
+    const int64_t words = micro_words(p, k);
     const int64_t panel_bytes = p->panel_rows * row_bytes(p, k);
     const bool first = k.begin == 0;
     lt_gemm_out out = {.c = call->c + panels.begin * p->panel_rows * call->c_stride + columns.begin,
@@ -255,16 +274,24 @@ static void multiply_group(const product *p, range k, range panels, const char *
                        .beta = first ? call->beta : 1,
                        .bias = call->bias && first ? call->bias + columns.begin : NULL,
                        .ahead = ahead};
+    if (term) {
+        out.more_a = term->own_a;
+        out.more_b = term->b;
+        out.more_words = micro_words(term->p, k_block(term->p, 0));
+    }
     for (int64_t panel = panels.begin; panel < panels.end; panel++) {
         out.rows = (int)smaller(p->panel_rows, call->M - panel * p->panel_rows);
         p->kernel->micro(words, a, b, &out);
         a += panel_bytes;
+        if (term)
+            out.more_a += p->panel_rows * row_bytes(term->p, k_block(term->p, 0));
         out.c += p->panel_rows * call->c_stride;
     }
 }
 
+/* term: NULL, or what is summed up in the same tiles. */
 static void multiply_block(const product *p, range k, range panels, range columns, const char *b, char *own_a,
-                           lt_gemm_ahead *ahead)
+                           lt_gemm_ahead *ahead, const joined *term)
 {
     const int64_t panel_bytes = p->panel_rows * row_bytes(p, k), lanes = p->kernel->lanes;
     const int64_t group = GROUP_ROWS / p->panel_rows, vectors = divide_up(columns.end - columns.begin, lanes);
@@ -275,10 +302,15 @@ static void multiply_block(const product *p, range k, range panels, range column
             a = p->packed_a + block_offset(p, k) + start * panel_bytes;
         else
             pack_a(p, k, now, own_a);
+        if (term)
+            pack_a(term->p, k_block(term->p, 0), now, term->own_a);
         for (int64_t v = 0; v < vectors;) {
             int64_t width = panel_vectors(p->kernel, vectors - v), n = columns.begin + v * lanes;
+            joined part;
+            if (term)
+                part = (joined){term->p, term->b + v * lanes * row_bytes(term->p, k_block(term->p, 0)), term->own_a};
             multiply_group(p, k, now, a, (range){n, smaller(n + width * lanes, columns.end)},
-                           b + v * lanes * row_bytes(p, k), ahead);
+                           b + v * lanes * row_bytes(p, k), ahead, term ? &part : NULL);
             v += width;
         }
     }
@@ -313,25 +345,34 @@ static lt_gemm_ahead next_block(const product *p, int64_t task, int64_t next_tas
     return ahead;
 }
 
+/* Whether a second product is so short that its panels fit beside the first's. */
+static bool joins(const product *more)
+{
+    return more && padded_words(more->kernel, more->call->K) <= TERM_WORDS;
+}
+
 /* next_task: the one that this thread does after this (or one past the last). */
 static void run_task(const product *p, int64_t task, int64_t next_task, char *scratch)
 {
     const range panels = task_panels(p, task), columns = task_columns(p, task);
-    const int64_t width = (int64_t)p->kernel->vectors * p->kernel->lanes;
+    const int64_t width = (int64_t)p->kernel->vectors * p->kernel->lanes, last = k_blocks(p) - 1;
     const int64_t tiles = (panels.end - panels.begin) * divide_up(columns.end - columns.begin, width);
-    for (int64_t i = 0; i < k_blocks(p); i++) {
+    char *own_a = scratch + block_b_bytes(p->kernel), *decoded = own_a + own_a_bytes(p->kernel);
+    char *term_b = decoded + decoded_bytes(p->kernel);
+    joined term = {p->more, term_b, term_b + term_b_bytes(p->kernel)};
+    if (joins(p->more))
+        pack_b(p->more, k_block(p->more, 0), columns, term_b, decoded);
+    for (int64_t i = 0; i <= last; i++) {
         range k = k_block(p, i);
         lt_gemm_ahead ahead = next_block(p, task, next_task, i, tiles * (row_bytes(p, k) / (4 * LT_GEMM_WORD_STEP)));
-        char *own_a = scratch + block_b_bytes(p->kernel);
-        pack_b(p, k, columns, scratch, own_a + own_a_bytes(p->kernel));
-        multiply_block(p, k, panels, columns, scratch, own_a, &ahead);
+        pack_b(p, k, columns, scratch, decoded);
+        multiply_block(p, k, panels, columns, scratch, own_a, &ahead, i == last && joins(p->more) ? &term : NULL);
     }
-    for (int64_t i = 0; p->more && i < k_blocks(p->more); i++) {
+    for (int64_t i = 0; p->more && !joins(p->more) && i < k_blocks(p->more); i++) {
         lt_gemm_ahead nothing = {0};
         range k = k_block(p->more, i);
-        char *own_a = scratch + block_b_bytes(p->kernel);
-        pack_b(p->more, k, columns, scratch, own_a + own_a_bytes(p->kernel));
-        multiply_block(p->more, k, panels, columns, scratch, own_a, &nothing);
+        pack_b(p->more, k, columns, scratch, decoded);
+        multiply_block(p->more, k, panels, columns, scratch, own_a, &nothing, NULL);
     }
 }
 
@@ -481,7 +522,7 @@ static lt_gemm_call second_call(const lt_gemm_call *call)
 {
     const lt_gemm_term *more = call->more;
     return (lt_gemm_call){.M = call->M, .N = call->N, .K = more->K, .compute = call->compute, .a = more->a, .b = more->b,
-                          .transpose_b = more->transpose_b, .c = call->c, .c_stride = call->c_stride, .alpha = more->alpha,
+                          .transpose_b = more->transpose_b, .c = call->c, .c_stride = call->c_stride, .alpha = 1,
                           .beta = 1, .serial = call->serial, .scratch = call->scratch};
 }
 
@@ -531,7 +572,7 @@ static void run_ref(const lt_gemm_call *call)
 void lt_gemm_with(const lt_kernels *set, const lt_gemm_call *call)
 {
     assert(call->M >= 0 && call->N >= 0 && call->K >= 0 && call->b && call->c);
-    assert(!call->a != !call->packed_a && (!call->more || call->more->K > 0));
+    assert(!call->a != !call->packed_a && (!call->more || (call->more->K > 0 && call->alpha == 1)));
     assert(call->b->scales || (call->b->dtype != LT_DTYPE_NF4 && call->b->dtype != LT_DTYPE_I8));
     const lt_gemm_kernel *kernel = lt_sets_gemm(set, call->compute);
     if (call->M == 0 || call->N == 0)

@@ -47,6 +47,8 @@ typedef struct lt_gemm_out {
     float alpha, beta;
     const float *bias;    /* (cols) f32 or NULL */
     lt_gemm_ahead *ahead; /* advanced as it is asked for */
+    const char *more_a, *more_b; /* a second pair of panels of the same rows and columns, summed up after the first */
+    int64_t more_words;          /* 0: there is none */
 } lt_gemm_out;
 
 /* Multiplies one panel of A (out->rows rows) by one panel of B (out->cols columns) over `words` words. */

@@ -40,24 +40,28 @@ LT_INLINE void tile(int rows, int vectors, int64_t words, const void *packed_a, 
         for (int v = 0; v < vectors; v++)
             sum[r][v] = _mm256_setzero_ps();
     }
-    for (; words > 0; words -= LT_LANES, a += rows * LT_LINE_BYTES) {
-        int count = words < LT_LANES ? (int)words : LT_LANES;
-        for (int w = 0; w < count; w += LT_GEMM_WORD_STEP)
-            lt_gemm_ask(out->ahead);
-        LT_NO_UNROLL
-        for (int w = 0; w < count; w++, b += vectors * LT_LINE_BYTES) {
-            __m256 column[TILE_VECTORS];
-            LT_UNROLL
-            for (int v = 0; v < vectors; v++)
-                column[v] = _mm256_loadu_ps((const float *)(const void *)(b + v * LT_LINE_BYTES));
-            LT_UNROLL
-            for (int r = 0; r < rows; r++) {
-                __m256 word = _mm256_broadcast_ss((const float *)(const void *)(a + r * LT_LINE_BYTES + w * 4));
+    for (int64_t more = out->more_words;; words = more, more = 0, a = out->more_a, b = out->more_b) {
+        for (; words > 0; words -= LT_LANES, a += rows * LT_LINE_BYTES) {
+            int count = words < LT_LANES ? (int)words : LT_LANES;
+            for (int w = 0; w < count; w += LT_GEMM_WORD_STEP)
+                lt_gemm_ask(out->ahead);
+            LT_NO_UNROLL
+            for (int w = 0; w < count; w++, b += vectors * LT_LINE_BYTES) {
+                __m256 column[TILE_VECTORS];
                 LT_UNROLL
                 for (int v = 0; v < vectors; v++)
-                    sum[r][v] = _mm256_fmadd_ps(word, column[v], sum[r][v]);
+                    column[v] = _mm256_loadu_ps((const float *)(const void *)(b + v * LT_LINE_BYTES));
+                LT_UNROLL
+                for (int r = 0; r < rows; r++) {
+                    __m256 word = _mm256_broadcast_ss((const float *)(const void *)(a + r * LT_LINE_BYTES + w * 4));
+                    LT_UNROLL
+                    for (int v = 0; v < vectors; v++)
+                        sum[r][v] = _mm256_fmadd_ps(word, column[v], sum[r][v]);
+                }
             }
         }
+        if (!more)
+            break;
     }
     LT_UNROLL
     for (int r = 0; r < rows; r++) {

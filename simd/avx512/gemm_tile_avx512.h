@@ -69,12 +69,16 @@ LT_INLINE void lt_tile(lt_multiply multiply, int rows, int vectors, int64_t word
         for (int v = 0; v < vectors; v++)
             sum[r][v] = _mm512_setzero_ps();
     }
-    for (; words > 0; words -= LT_LANES, a += rows * LT_LINE_BYTES) {
-        int count = words < LT_LANES ? (int)words : LT_LANES;
-        for (int w = 0; w < count; w += LT_GEMM_WORD_STEP, b += step_bytes) {
-            lt_tile_add(multiply, rows, vectors, LT_GEMM_WORD_STEP, a + w * 4, b, sum);
-            lt_gemm_ask(out->ahead);
+    for (int64_t more = out->more_words;; words = more, more = 0, a = out->more_a, b = out->more_b) {
+        for (; words > 0; words -= LT_LANES, a += rows * LT_LINE_BYTES) {
+            int count = words < LT_LANES ? (int)words : LT_LANES;
+            for (int w = 0; w < count; w += LT_GEMM_WORD_STEP, b += step_bytes) {
+                lt_tile_add(multiply, rows, vectors, LT_GEMM_WORD_STEP, a + w * 4, b, sum);
+                lt_gemm_ask(out->ahead);
+            }
         }
+        if (!more)
+            break;
     }
     int last = out->cols - (vectors - 1) * LT_LANES; /* columns of the last vector */
     LT_UNROLL

@@ -48,14 +48,15 @@ static bool dropping(const lt_lora_linear *lora, const lt_workspace *ws)
     return ws->training && lora->dropout > 0;
 }
 
-/* u (T,R) = drop(x) Aᵀ. *dropped (T,K) is taken from the arena when there is dropout, and is NULL otherwise. */
-static float *down(const lt_lora_linear *lora, const lt_linear *linear, lt_workspace *ws, const lt_linear_io *io, float **dropped)
+/* u (T,R) = factor · drop(x) Aᵀ. *dropped (T,K) is taken from the arena when there is dropout, and is NULL otherwise. */
+static float *down(const lt_lora_linear *lora, const lt_linear *linear, lt_workspace *ws, const lt_linear_io *io, float factor,
+                   float **dropped)
 {
     int64_t K = linear->K, R = lora->R;
     float *u = LT_ARENA_NEW(ws->arena, float, io->T * R);
     lt_matrix a = lt_matrix_f32(lora->a, R, K), x;
     lt_gemm_call call = {.M = io->T, .N = R, .K = K, .compute = ws->compute, .packed_a = io->packed_x, .b = &a, .transpose_b = true,
-                         .c = u, .c_stride = R, .alpha = 1, .scratch = ws->gemm};
+                         .c = u, .c_stride = R, .alpha = factor, .scratch = ws->gemm};
     *dropped = NULL;
     if (dropping(lora, ws)) {
         *dropped = LT_ARENA_NEW(ws->arena, float, io->T * K);
@@ -72,7 +73,7 @@ void lt_lora_linear_forward(lt_linear_hook *hook, const lt_linear *linear, lt_wo
 {
     const lt_lora_linear *lora = (const lt_lora_linear *)hook;
     int64_t mark = lt_arena_mark(ws->arena), N = linear->N, R = lora->R;
-    float *dropped, *u = down(lora, linear, ws, io, &dropped);
+    float *dropped, *u = down(lora, linear, ws, io, 1, &dropped);
     lt_matrix um = lt_matrix_f32(u, io->T, R), b = lt_matrix_f32(lora->b, N, R);
     lt_gemm(&(lt_gemm_call){.M = io->T, .N = N, .K = R, .compute = ws->compute, .a = &um, .b = &b, .transpose_b = true, .c = io->y,
                             .c_stride = io->y_stride, .alpha = lora->scale, .beta = 1, .scratch = ws->gemm});
@@ -83,7 +84,7 @@ static bool forward_low(lt_linear_hook *hook, const lt_linear *linear, lt_worksp
 {
     const lt_lora_linear *lora = (const lt_lora_linear *)hook;
     float *dropped;
-    *low = (lt_low_rank){.R = lora->R, .left = down(lora, linear, ws, io, &dropped), .right = lora->b, .scale = lora->scale};
+    *low = (lt_low_rank){.R = lora->R, .left = down(lora, linear, ws, io, lora->scale, &dropped), .right = lora->b};
     return true;
 }
 
@@ -110,7 +111,7 @@ static void input_gradient(const lt_lora_linear *lora, const lt_linear *linear, 
 static const float *parameter_gradients(const lt_lora_linear *lora, const lt_linear *linear, lt_workspace *ws, const lt_linear_io *io)
 {
     int64_t N = linear->N, K = linear->K, R = lora->R, T = io->T;
-    float *dropped, *u = down(lora, linear, ws, io, &dropped), *du = LT_ARENA_NEW(ws->arena, float, T * R);
+    float *dropped, *u = down(lora, linear, ws, io, 1, &dropped), *du = LT_ARENA_NEW(ws->arena, float, T * R);
     lt_matrix dy = lt_matrix_f32(io->y, T, N), um = lt_matrix_f32(u, T, R), b = lt_matrix_f32(lora->b, N, R);
     dy.row_stride = io->y_stride;
     lt_gemm(&(lt_gemm_call){.M = N, .N = R, .K = T, .compute = ws->compute, .a = &dy, .transpose_a = true, .b = &um, .c = lora->db,
@@ -140,7 +141,7 @@ static bool backward_low(lt_linear_hook *hook, const lt_linear *linear, lt_works
     const lt_lora_linear *lora = (const lt_lora_linear *)hook;
     if (dropping(lora, ws))
         return false;
-    *low = (lt_low_rank){.R = lora->R, .left = parameter_gradients(lora, linear, ws, io), .right = lora->a, .scale = 1};
+    *low = (lt_low_rank){.R = lora->R, .left = parameter_gradients(lora, linear, ws, io), .right = lora->a};
     return true;
 }
 

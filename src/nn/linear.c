@@ -86,7 +86,7 @@ static const lt_gemm_term *low_part(low_term *part, const lt_low_rank *low, int6
     part->left = lt_matrix_f32(low->left, T, low->R);
     part->right = transpose ? lt_matrix_f32(low->right + first * low->R, count, low->R) : lt_matrix_f32(low->right + first, low->R, count);
     part->right.row_stride = transpose ? low->R : width;
-    part->term = (lt_gemm_term){.K = low->R, .a = &part->left, .b = &part->right, .transpose_b = transpose, .alpha = low->scale};
+    part->term = (lt_gemm_term){.K = low->R, .a = &part->left, .b = &part->right, .transpose_b = transpose};
     return &part->term;
 }
 

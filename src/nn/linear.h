@@ -45,7 +45,6 @@ typedef struct lt_linear_io {
 typedef struct lt_low_rank {
     int64_t R;
     const float *left, *right;
-    float scale;
 } lt_low_rank;
 
 /* An adapter's view of one linear layer. Implementations live in src/adapt, one file each. */
