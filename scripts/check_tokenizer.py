@@ -3,7 +3,11 @@
 special tokens as plain text, decoding, and decoding token by token.
 
     make build/tokenize_batch
-    scripts/check_tokenizer.py --tool build/tokenize_batch [--count 300000] [--texts FILE…] --models FOLDER…
+    scripts/check_tokenizer.py --tool build/tokenize_batch [--strings 1000000] [--texts FILE…] --models FOLDER…
+
+The texts are every code point, alone and in a context, and short strings (see hard_texts.py) that mix hard classes of Unicode with the
+tokenizer's own tokens and with pieces of the files. All of them are encoded, a quarter also with special tokens and with the special
+tokens' spelling as plain text, a seventh decoded.
 
 A folder without tokenizer.json (vocab.json and merges.txt) is compared with what transformers makes of it. Prints one
 line per tokenizer and kind of comparison; exits with 1 when there was a difference, after showing the first few.
@@ -15,90 +19,26 @@ import subprocess
 import sys
 import tempfile
 
+import hard_texts
+
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"  # its threads and our child processes can lock each other out
-from tokenizers import Tokenizer  # noqa: E402
-
-EMOJI = ["😀", "👩‍👩‍👧‍👦", "🏳️‍🌈", "👍🏽", "🇩🇪🇫🇷", "❤️", "1️⃣", "🧑🏿‍🚀", "\ufe0f", "\u200d"]
-SPACES = [" ", "  ", "   ", "\t", "\n", "\r\n", "\n\n", "\u00a0", "\u3000", "\u2028", "\u2029", "\u1680", "\u180e", "\u200b",
-          "\u0085", "\x0b", "\x0c", "\x1c", "\x1f", "\ufeff", " \n ", "\u2581"]
-CODE = ["def f(x):\n    return x**2  # square\n", "for (int i = 0; i < n; ++i) {\n\t\ta[i] += b[i] * 0x1F;\n}\n",
-        "SELECT * FROM t WHERE id=42;", "<div class=\"a\">&nbsp;</div>", "{\"k\": [1, 2.5e-3, null]}", "a->b::c && !d || ~e",
-        "#include <stdio.h>\r\n", "std::vector<std::pair<int,int>> v;", "lambda x: x if x else None", "/* ... */ // --- ===="]
-WORDS = ["the", "The", "THE", "don't", "I'll", "we've", "you're", "I'm", "he'd", "it's", "DON'T", "I'LL", "’s", "'S", "'ſ", "'K",
-         "naïve", "Straße", "ﬁre", "Ⅷ", "½", "x²", "ǅ", "İstanbul", "ß", "ﬀ", "Å", "Å", "e\u0301", "가", "\u1100\u1161\u11a8",
-         "한국어", "日本語", "中文字符", "ไทย", "हिन्दी", "العربية", "עברית", "русский", "ελληνικά", "१२३", "٣٤٥", "12345", "3.14",
-         "1,000,000", "0xDEADBEEF", "http://a.b/c?d=e", "a_b-c.d", "ＡＢＣ", "ﾊﾝｶｸ", "ｶﾞ", "ﷺ", "\u0344", "\u0f73", "q\u0323\u0307",
-         "q\u0307\u0323", "…", "—", "“quoted”", "«»", "©®™", "$5", "€5", "+-*/=", "~~~", "###", "\x00", "\x01", "\x7f", "\ufffd"]
-BLOCKS = [(0x20, 0x7E), (0xA0, 0x24F), (0x250, 0x36F), (0x370, 0x3FF), (0x400, 0x52F), (0x530, 0x5FF), (0x600, 0x6FF),
-          (0x700, 0x8FF), (0x900, 0xDFF), (0xE00, 0xFFF), (0x1000, 0x139F), (0x1400, 0x1CFF), (0x1D00, 0x1FFF), (0x2000, 0x20CF),
-          (0x20D0, 0x2BFF), (0x2C00, 0x2FFF), (0x3000, 0x31FF), (0x3200, 0x4DBF), (0x4E00, 0x9FFF), (0xA000, 0xABFF),
-          (0xAC00, 0xD7FF), (0xE000, 0xFAFF), (0xFB00, 0xFFFD), (0x10000, 0x10FFF), (0x11000, 0x12FFF), (0x13000, 0x1BFFF),
-          (0x1D000, 0x1DFFF), (0x1E000, 0x1EFFF), (0x1F000, 0x1FBFF), (0x20000, 0x323AF), (0xE0000, 0xE01EF), (0xF0000, 0x10FFFF)]
-
-
-def code_points():
-    return [c for c in range(0x110000) if not 0xD800 <= c <= 0xDFFF]
-
+from tokenizers import Tokenizer
 
 def make_texts(tokenizer, count, files, rng, every):
-    """Every code point alone and in context, then `count` texts put together from all sorts of parts."""
-    for c in code_points()[::every]:
+    """Every code point alone and in context, then `count` short strings put together from all sorts of parts, then long ones."""
+    points = hard_texts.code_points()[::every] if every else []
+    for c in points:
         yield chr(c)
-    for c in code_points()[::every]:
+    for c in points:
         yield "a%c 'b%c%c1%c\n %c" % (c, c, c, c, c)
     added = [t.content for t in tokenizer.get_added_tokens_decoder().values()]
-    vocab = list(tokenizer.get_vocab())
-    real = []
-    for name in files:
-        with open(name, encoding="utf-8", errors="replace", newline="") as f:
-            real.append(f.read())
-
-    def part():
-        kind = rng.randrange(14)
-        if kind == 0:
-            return rng.choice(SPACES) * rng.choice([1, 1, 1, 2, 3, 8, 17])
-        if kind == 1:
-            return rng.choice(WORDS)
-        if kind == 2:
-            return rng.choice(CODE)
-        if kind == 3:
-            return rng.choice(EMOJI)
-        if kind == 4 and added:
-            return rng.choice(["", "", " ", "  \n", "x", "."]) + rng.choice(added) + rng.choice(["", "", " ", "\t ", "x", "."])
-        if kind == 5:
-            low, high = rng.choice(BLOCKS)
-            return "".join(chr(rng.randint(low, high)) for _ in range(rng.randint(1, 12)))
-        if kind == 6:
-            return "".join(chr(rng.choice([rng.randint(0, 0x7F), rng.randint(0, 0x2FF), rng.randint(0, 0xD7FF)])) for _ in range(rng.randint(1, 20)))
-        if kind == 7:
-            return rng.choice(vocab)
-        if kind == 13:  # long, of few characters, some of which a vocabulary may lack
-            pool = rng.choices(vocab, k=3) + [chr(rng.randint(0, 0x1F)), chr(rng.randint(0x80, 0x2FF)), chr(rng.choice([0x16, 0x416, 0x4E2D, 0x1F600]))]
-            return "".join(rng.choice(pool) for _ in range(rng.randint(10, 60)))
-        if kind == 8:
-            return rng.choice("abcxyz01.,!?-_'\"() \n") * rng.randint(1, 40)
-        if kind == 9:
-            return str(rng.randint(0, 10 ** rng.randint(1, 20)))
-        if kind == 10:
-            return "".join(rng.choice("etaoinshrdlucmfwypvbgkjqxz") for _ in range(rng.randint(1, 30)))
-        if real:
-            text = rng.choice(real)
-            at = rng.randrange(len(text))
-            return text[at : at + rng.choice([5, 20, 60, 200])]
-        return rng.choice(WORDS) + " "
-
-    for _ in range(count):
-        yield "".join(part() for _ in range(rng.choice([1, 2, 3, 5, 8])))
+    real = hard_texts.read(files)
+    yield from hard_texts.strings(rng, count, real, sorted(tokenizer.get_vocab()), added)
     for size in (1000, 100000):  # long words and runs
         for unit in ("a", "ab", "lo", " ", "\n", "é", "中", "e\u0301", "0", "- ", "'"):
             yield (unit * size)[: size if size > 1000 else None]
-    for text in real:
-        yield text
-
-
-def escape(text):
-    return text.encode().replace(b"\0", b"\xc0\x80")
+    yield from real
 
 
 def run(tool, mode, path, data):
@@ -145,17 +85,17 @@ def chunks(items, size):
 
 
 def check_encoding(tool, path, tokenizer, texts, tally):
-    """Returns the ids without special tokens."""
-    data = b"".join(escape(t) + b"\0" for t in texts)
+    """All texts without special tokens, a part of them with, and as plain text. Returns the ids without."""
     plain = None
-    for kind, mode, special, as_text in (("ids", "encode", False, False), ("ids with special tokens", "encode-special", True, False),
-                                         ("special tokens as text", "encode-text", False, True)):
+    for kind, mode, special, as_text, some in (("ids", "encode", False, False, texts),
+                                               ("ids with special tokens", "encode-special", True, False, texts[::4]),
+                                               ("special tokens as text", "encode-text", False, True, texts[1::4])):
         tokenizer.encode_special_tokens = as_text
-        got = [list(map(int, line.split())) for line in run(tool, mode, path, data).split(b"\n")[:-1]]
-        want = [e.ids for e in tokenizer.encode_batch_fast(texts, add_special_tokens=special)]
+        got = run(tool, mode, path, b"".join(map(hard_texts.escape, some))).split(b"\n")[:-1]
+        ids = [e.ids for e in tokenizer.encode_batch_fast(some, add_special_tokens=special)]
         tokenizer.encode_special_tokens = False
-        tally.compare(kind, texts, got, want)
-        plain = plain or want
+        tally.compare(kind, some, got, [b" ".join(b"%d" % i for i in line) for line in ids])
+        plain = plain or ids
     return plain
 
 
@@ -181,10 +121,10 @@ def check(tool, path, tokenizer, args):
     tokenizer.no_truncation()
     tokenizer.no_padding()
     tally = Tally()
-    for texts in chunks(make_texts(tokenizer, args.count, args.texts, rng, args.every), 200000):
+    for texts in chunks(make_texts(tokenizer, args.strings, args.texts, rng, args.every), 200000):
         ids = check_encoding(tool, path, tokenizer, texts, tally)
         check_decoding(tool, path, tokenizer, ids[::7], tally)
-    for ids in chunks(random_ids(tokenizer, args.count // 3, rng), 200000):
+    for ids in chunks(random_ids(tokenizer, args.strings // 10, rng), 200000):
         check_decoding(tool, path, tokenizer, ids, tally)
     return tally.show()
 
@@ -192,8 +132,8 @@ def check(tool, path, tokenizer, args):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--tool", required=True)
-    parser.add_argument("--count", type=int, default=300000)
-    parser.add_argument("--every", type=int, default=1, help="of the code points only every N-th")
+    parser.add_argument("--strings", type=int, default=300000)
+    parser.add_argument("--every", type=int, default=1, help="of the code points only every N-th; 0: none")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--texts", nargs="*", default=[])
     parser.add_argument("--models", nargs="+", required=True)

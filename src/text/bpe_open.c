@@ -106,13 +106,28 @@ static bool read_merge(lt_bpe *bpe, lt_textbuf *joined, const lt_json *item, uin
     return true;
 }
 
+/* Merges go in the order of the file, unless "ranks" gives each a number: what is read from a SentencePiece model has merges of equal
+ * rank. (The package `tokenizers` has no such member.) */
+static bool read_ranks(const lt_json *at, size_t merges, lt_json *ranks, bool *has, lt_error *err)
+{
+    *has = lt_json_member(at, "ranks", ranks);
+    if (!*has)
+        return true;
+    if (!lt_json_array(ranks, err))
+        return false;
+    size_t count = json_array_size(ranks->value);
+    return count == merges ||
+           lt_json_error(ranks, err, LT_ERR_FORMAT, "expected as many numbers as there are merges, %zu, found %zu", merges, count);
+}
+
 static bool read_merges(lt_bpe *bpe, const lt_json *at, lt_error *err)
 {
     lt_textbuf joined = {0};
-    lt_json merges;
+    lt_json merges, ranks;
     size_t count;
-    bool ok = false;
-    if (!lt_json_need_array(at, "merges", &merges, &count, err) || !lt_textbuf_grow(&joined, 64, err))
+    bool ok = false, has_ranks;
+    if (!lt_json_need_array(at, "merges", &merges, &count, err) || !read_ranks(at, count, &ranks, &has_ranks, err) ||
+        !lt_textbuf_grow(&joined, 64, err))
         goto done;
     size_t slots = 16;
     while (slots < count + count / 2)
@@ -126,13 +141,18 @@ static bool read_merges(lt_bpe *bpe, const lt_json *at, lt_error *err)
     bpe->merges_mask = (uint32_t)slots - 1;
     if (getrandom(&bpe->seed, sizeof bpe->seed, GRND_NONBLOCK) != sizeof bpe->seed)
         bpe->seed = (uintptr_t)bpe;
-    uint32_t rank = 0;
-    for (size_t i = 0; i < count; i++) {
+    int64_t rank = 0;
+    for (size_t i = 0; i < count; i++, rank++) {
         lt_json item = lt_json_element(&merges, i);
         const char *text = json_string_value(item.value);
-        if (text && !strncmp(text, "#version", 8)) /* the head of a merges.txt that went along */
+        if (has_ranks) {
+            lt_json number = lt_json_element(&ranks, i);
+            if (!lt_json_int(&number, 0, UINT32_MAX - 1, &rank, err))
+                goto done;
+        } else if (text && !strncmp(text, "#version", 8)) { /* the head of a merges.txt that went along */
             continue;
-        if (!read_merge(bpe, &joined, &item, rank++, err))
+        }
+        if (!read_merge(bpe, &joined, &item, (uint32_t)rank, err))
             goto done;
     }
     ok = true;

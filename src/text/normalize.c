@@ -5,6 +5,7 @@
 
 #include "core/utf8.h"
 #include "text/normalize_precompiled.h"
+#include "text/normalize_sentencepiece.h"
 #include "text/unicode.h"
 
 typedef struct lt_step lt_step;
@@ -21,6 +22,7 @@ struct lt_step {
     char *content;       /* prepend, replace */
     size_t content_size;
     lt_precompiled *precompiled;
+    lt_sentencepiece *sentencepiece;
 };
 
 struct lt_normalizer {
@@ -97,6 +99,7 @@ void lt_normalize_scratch_free(lt_normalize_scratch *s)
 
 void lt_normalize_begin(lt_normalize_scratch *s, size_t size, bool track)
 {
+    s->total = size;
     for (int i = 0; i < 2; i++) {
         s->texts[i].track = track;
         s->texts[i].limit = size < (UINT32_MAX - (1 << 20)) / 64 ? 64 * size + (1 << 20) : UINT32_MAX;
@@ -267,6 +270,13 @@ static bool apply_precompiled(const lt_step *step, lt_normalize_scratch *s, cons
     return lt_precompiled_apply(step->precompiled, s, in, out, changed, err);
 }
 
+static bool apply_sentencepiece(const lt_step *step, lt_normalize_scratch *s, const lt_view *in, lt_ntext *out, bool *changed,
+                                lt_error *err)
+{
+    *changed = true;
+    return lt_sentencepiece_apply(step->sentencepiece, s, in, out, err);
+}
+
 bool lt_normalize(const lt_normalizer *normalizer, lt_normalize_scratch *s, lt_view *view, lt_error *err)
 {
     for (size_t i = 0; normalizer && i < normalizer->count; i++) {
@@ -343,6 +353,12 @@ static bool open_precompiled(lt_normalizer *n, const lt_json *at, lt_error *err)
            lt_precompiled_open(&step->precompiled, &map, err);
 }
 
+static bool open_sentencepiece(lt_normalizer *n, const lt_json *at, lt_error *err)
+{
+    lt_step *step = add_step(n, apply_sentencepiece, at, err);
+    return step && lt_sentencepiece_open(&step->sentencepiece, at, err);
+}
+
 static bool open_bert(lt_normalizer *n, const lt_json *at, lt_error *err)
 {
     bool clean, chinese, lowercase;
@@ -387,6 +403,7 @@ static bool open_step(lt_normalizer *n, const lt_json *at, int depth, lt_error *
         {"Lowercase", NULL, apply_lowercase},
         {"Nmt", NULL, apply_nmt},
         {"Precompiled", open_precompiled, NULL},
+        {"SentencePiece", open_sentencepiece, NULL},
         {"Replace", open_replace, NULL},
         {"Prepend", open_prepend, NULL},
         {"ByteLevel", NULL, apply_bytelevel},
@@ -432,6 +449,7 @@ void lt_normalizer_close(lt_normalizer *n)
     for (size_t i = 0; i < n->count; i++) {
         lt_pattern_close(n->steps[i].pattern);
         lt_precompiled_close(n->steps[i].precompiled);
+        lt_sentencepiece_close(n->steps[i].sentencepiece);
         free(n->steps[i].content);
     }
     free(n->steps);

@@ -76,6 +76,7 @@ typedef struct lt_normalizer lt_normalizer;
 typedef struct lt_normalize_scratch {
     lt_ntext texts[2];
     int next; /* the one the next step writes to */
+    size_t total; /* bytes of the text whose stretches are normalized */
     lt_pattern_scratch pattern;
     int32_t *points; /* code points of a normalization form in the making */
     size_t points_capacity;
@@ -83,7 +84,8 @@ typedef struct lt_normalize_scratch {
 
 void lt_normalize_scratch_free(lt_normalize_scratch *scratch);
 
-/* Gives the scratch texts their limit for an input of this size, and whether origins are kept. */
+/* Gives the scratch texts their limit for an input of this size, and whether origins are kept. A stretch of the input is known to be
+ * its first or last by its origins. */
 void lt_normalize_begin(lt_normalize_scratch *scratch, size_t size, bool track);
 
 /* Reads the member "normalizer"; *out is NULL when it is null or missing. */

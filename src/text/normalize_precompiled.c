@@ -4,6 +4,7 @@
 #include <string.h>
 #include <utf8proc.h>
 
+#include "core/base64.h"
 #include "core/utf8.h"
 #include "text/unicode.h"
 
@@ -14,39 +15,6 @@ struct lt_precompiled {
     size_t strings_size;
 };
 
-static int base64_value(char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-/* Decodes in place of a fresh buffer of size bytes; returns the number of bytes, or SIZE_MAX. */
-static size_t decode_base64(const char *text, size_t size, unsigned char *out)
-{
-    size_t n = 0;
-    uint32_t bits = 0;
-    int have = 0;
-    while (size && text[size - 1] == '=')
-        size--;
-    for (size_t i = 0; i < size; i++) {
-        int v = base64_value(text[i]);
-        if (v < 0)
-            return SIZE_MAX;
-        bits = bits << 6 | (uint32_t)v;
-        have += 6;
-        if (have >= 8) {
-            have -= 8;
-            out[n++] = (unsigned char)(bits >> have);
-        }
-    }
-    return n;
-}
-
 bool lt_precompiled_open(lt_precompiled **out, const lt_json *at, lt_error *err)
 {
     bool ok = false;
@@ -55,14 +23,14 @@ bool lt_precompiled_open(lt_precompiled **out, const lt_json *at, lt_error *err)
         return false;
     size_t size = strlen(text);
     lt_precompiled *p = calloc(1, sizeof *p);
-    unsigned char *bytes = malloc(size + 1);
+    unsigned char *bytes = malloc(size + 4);
     if (!p || !bytes) {
         lt_error_set(err, LT_ERR_MEMORY, "out of memory for a table of %zu bytes", size);
         goto done;
     }
-    size_t n = decode_base64(text, size, bytes);
-    if (n == SIZE_MAX) {
-        lt_json_error(at, err, LT_ERR_FORMAT, "expected base64, found another character");
+    size_t n;
+    if (!lt_base64_decode(text, size, bytes, &n)) {
+        lt_json_error(at, err, LT_ERR_FORMAT, "expected base64, found something else");
         goto done;
     }
     uint32_t trie_bytes = 0;
@@ -104,29 +72,59 @@ void lt_precompiled_close(lt_precompiled *p)
     free(p);
 }
 
+/* A walk down the trie. */
+typedef struct walk {
+    size_t node;
+    uint32_t unit;
+} walk;
+
+/* Goes on by one byte; false when there is no such way. */
+static bool step(const lt_precompiled *p, walk *w, unsigned char byte)
+{
+    w->node ^= (size_t)(w->unit >> 10) << ((w->unit & 1u << 9) >> 6); /* to the children */
+    w->node ^= byte;
+    if (!byte || w->node >= p->unit_count)
+        return false;
+    w->unit = p->units[w->node];
+    return (w->unit & (1u << 31 | 0xFF)) == byte;
+}
+
+static bool ends_here(const walk *w)
+{
+    return w->unit >> 8 & 1;
+}
+
+/* The replacement that ends here: its place is in the first child. NULL: the table is broken. */
+static const char *replacement(const lt_precompiled *p, const walk *w)
+{
+    size_t leaf = w->node ^ (size_t)(w->unit >> 10) << ((w->unit & 1u << 9) >> 6);
+    if (leaf >= p->unit_count)
+        return NULL;
+    size_t at = p->units[leaf] & ~(1u << 31);
+    bool inside = at <= p->strings_size && ((unsigned char)p->strings[at] & 0xC0) != 0x80;
+    return inside ? p->strings + at : NULL;
+}
+
 /* The replacement for the shortest prefix of text[0, size) that has one, as the reference looks it up; NULL: none. */
 static const char *find(const lt_precompiled *p, const char *text, size_t size)
 {
-    size_t node = 0;
-    uint32_t unit = p->units[0];
-    for (size_t i = 0; i < size && text[i]; i++) {
-        node ^= (size_t)(unit >> 10) << ((unit & 1u << 9) >> 6); /* to the children */
-        node ^= (unsigned char)text[i];
-        if (node >= p->unit_count)
-            return NULL;
-        unit = p->units[node];
-        if ((unit & (1u << 31 | 0xFF)) != (unsigned char)text[i])
-            return NULL;
-        if (unit >> 8 & 1) { /* a replacement ends here: its place is in the first child */
-            size_t leaf = node ^ (size_t)(unit >> 10) << ((unit & 1u << 9) >> 6);
-            if (leaf >= p->unit_count)
-                return NULL;
-            size_t at = p->units[leaf] & ~(1u << 31);
-            bool inside = at <= p->strings_size && ((unsigned char)p->strings[at] & 0xC0) != 0x80;
-            return inside ? p->strings + at : NULL;
-        }
-    }
+    walk w = {0, p->units[0]};
+    for (size_t i = 0; i < size && step(p, &w, (unsigned char)text[i]); i++)
+        if (ends_here(&w))
+            return replacement(p, &w);
     return NULL;
+}
+
+const char *lt_precompiled_longest(const lt_precompiled *p, const char *text, size_t size, size_t *taken)
+{
+    walk w = {0, p->units[0]}, last = {0};
+    *taken = 0;
+    for (size_t i = 0; i < size && step(p, &w, (unsigned char)text[i]); i++)
+        if (ends_here(&w)) {
+            last = w;
+            *taken = i + 1;
+        }
+    return *taken && (*taken == size || ((unsigned char)text[*taken] & 0xC0) != 0x80) ? replacement(p, &last) : NULL;
 }
 
 /* Bytes of the grapheme cluster at text[0, size). */

@@ -11,12 +11,13 @@
 typedef struct lt_merge_piece {
     const char *text; /* UTF-8; its index is its id */
     size_t size;
-    float score;      /* greater ones are merged first, then smaller ids */
+    float score;      /* greater ones are merged first */
     bool whole;       /* no merge makes it, nor is it a part of one */
 } lt_merge_piece;
 
-/* Among the cuts of one piece: by the lengths of the parts, as transformers orders SentencePiece's, or by their ids, as it orders
- * tiktoken's. A list for tokenizer.json; NULL when memory runs out. */
-json_t *lt_piece_merges(const lt_merge_piece *pieces, size_t count, bool by_length, lt_error *err);
+/* Sets model["merges"], for tokenizer.json: by score, then by the id of what they make, then by the ids of the parts, as transformers
+ * orders tiktoken's. `equals` also sets model["ranks"], in which merges of one score are equals, and so go from left to right, as
+ * SentencePiece has it. False when memory runs out. */
+bool lt_piece_merges(const lt_merge_piece *pieces, size_t count, bool equals, json_t *model, lt_error *err);
 
 #endif

@@ -169,7 +169,8 @@ bool lt_spm_parse(lt_spm *spm, const char *bytes, size_t size, const char *name,
 {
     const unsigned char *begin = (const unsigned char *)bytes;
     reader r = {begin, begin + size, begin, name, err};
-    *spm = (lt_spm){.model = LT_SPM_UNIGRAM, .unk_id = 0, .bos_id = 1, .eos_id = 2, .dummy_prefix = true, .one_space = true, .escape = true};
+    *spm = (lt_spm){.model = LT_SPM_UNIGRAM, .unk_id = 0, .bos_id = 1, .eos_id = 2, .dummy_prefix = true, .one_space = true, .escape = true,
+                     .float_sums = true};
     while (r.at < r.end) {
         field f;
         if (!read_field(&r, &f))

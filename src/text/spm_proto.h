@@ -31,6 +31,8 @@ typedef struct lt_spm {
     const char *charsmap;                  /* precompiled normalisation rules; NULL: none */
     size_t charsmap_size;
     bool dummy_prefix, one_space, escape;  /* a space before the text; runs of spaces become one; "▁" for spaces */
+    bool float_sums;                       /* unigram scores are added in single precision, as SentencePiece itself does */
+    bool prefix_each;                      /* every stretch between added tokens is treated as a text of its own */
 } lt_spm;
 
 /* Parses bytes (borrowed by *spm, which lt_spm_free frees, also after a failure). `name` is for messages. */

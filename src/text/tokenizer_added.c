@@ -159,9 +159,9 @@ static char *normal_form(const lt_normalizer *normalizer, const char *text, size
                          lt_error *err)
 {
     lt_normalize_scratch scratch = {0};
-    lt_view view = {text, size, NULL, 0};
+    lt_view view = {text, size, NULL, 1}; /* neither at the beginning of a text nor at its end */
     char *form = NULL;
-    lt_normalize_begin(&scratch, size, false);
+    lt_normalize_begin(&scratch, size + 2, false);
     if (lt_normalize(normalizer, &scratch, &view, err)) {
         form = lt_text_copy(view.text, view.size, err);
         *form_size = view.size;

@@ -135,6 +135,8 @@ static bool encode_text(const lt_tokenizer *t, lt_scratch *s, const char *text, 
     lt_pretokenize_begin(&s->pretokenize, size, track);
     if (!clean(s, &view, err))
         return false;
+    if (!track) /* origins are then places in what was cleaned */
+        s->normalize.total = view.size;
     if (!lt_added_find(&t->added, &t->added.raw, view.text, view.size, flags & LT_ENCODE_SPECIAL_AS_TEXT, &s->raw, err))
         return false;
     for (size_t i = 0; i < s->raw.count; i++) {

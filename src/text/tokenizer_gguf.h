@@ -28,9 +28,13 @@ typedef struct lt_gguf_pre {
     const char *patterns[8]; /* each cuts what the ones before it left whole; NULL ends */
     bool ignore_merges, add_bos;
     const char *steps; /* JSON: all pre-tokenizers, in place of patterns; NULL otherwise */
+    bool pieces;       /* tokens are text with "▁" for spaces, not bytes, and words are not cut */
 } lt_gguf_pre;
 
 /* NULL when there is none of this name. size 0: the one of files that do not say. */
 const lt_gguf_pre *lt_gguf_pre_find(const char *name, size_t size);
+
+/* The name that begins most like this one, in nearest[0, room). */
+bool lt_gguf_pre_nearest(const char *name, size_t size, char *nearest, size_t room);
 
 #endif

@@ -8,9 +8,13 @@
 #include <stddef.h>
 
 #include "core/error.h"
+#include "text/spm_proto.h"
 
 /* tokenizer.model of SentencePiece. */
 json_t *lt_tokenizer_spm_root(const char *bytes, size_t size, const char *name, const char *class_name, lt_error *err);
+
+/* The same from its parts, for models in other files. */
+json_t *lt_tokenizer_spm_json(const lt_spm *spm, const char *name, const char *class_name, lt_error *err);
 
 /* A list of tokens in base64 with their ranks, one a line, as tiktoken has them. Its special tokens follow from the class (Qwen's) or
  * from the size of the vocabulary (Llama 3's), where tokenizer_config.json does not give them. */

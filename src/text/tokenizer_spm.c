@@ -32,73 +32,72 @@ static size_t missing_tab(const lt_spm *spm, bool gemma)
 
 /* ---- models ---- */
 
-static json_t *bpe_model(const lt_spm *spm, bool gemma, lt_error *err)
+static json_t *bpe_vocabulary(const lt_spm *spm, size_t tab)
 {
-    lt_merge_piece *pieces = calloc(spm->count, sizeof *pieces);
-    json_t *vocab = json_object(), *merges = NULL;
-    size_t tab = missing_tab(spm, gemma);
-    for (size_t i = 0; pieces && i < spm->count; i++) {
-        const lt_spm_piece *piece = &spm->pieces[i];
-        int type = piece->type;
-        char *name = i == tab ? strdup("\t") : strndup(piece->text, piece->size);
+    json_t *vocab = json_object();
+    for (size_t i = 0; i < spm->count; i++) {
+        char *name = i == tab ? strdup("\t") : strndup(spm->pieces[i].text, spm->pieces[i].size);
         if (name && *name && !json_object_get(vocab, name))
             json_object_set_new_nocheck(vocab, name, json_integer((json_int_t)i));
         free(name);
+    }
+    return vocab;
+}
+
+static json_t *bpe_model(const lt_spm *spm, bool gemma, lt_error *err)
+{
+    lt_merge_piece *pieces = calloc(spm->count, sizeof *pieces);
+    json_t *unknown = spm->unk_id >= 0 && (size_t)spm->unk_id < spm->count ? text_json(&spm->pieces[spm->unk_id]) : json_null();
+    json_t *model = json_pack("{s:s, s:o, s:b, s:b, s:o}", "type", "BPE", "unk_token", unknown, "fuse_unk", 1, "byte_fallback",
+                              spm->byte_fallback, "vocab", bpe_vocabulary(spm, missing_tab(spm, gemma)));
+    for (size_t i = 0; pieces && i < spm->count; i++) {
+        const lt_spm_piece *piece = &spm->pieces[i];
+        int type = piece->type;
         pieces[i] = (lt_merge_piece){piece->text, piece->size, piece->score,
                                      type == LT_SPM_CONTROL || type == LT_SPM_UNKNOWN || type == LT_SPM_BYTE || type == LT_SPM_UNUSED};
     }
-    if (pieces)
-        merges = lt_piece_merges(pieces, spm->count, true, err);
-    free(pieces);
-    if (!merges) {
-        json_decref(vocab);
-        return NULL;
+    if (pieces && model && !lt_piece_merges(pieces, spm->count, true, model, err)) {
+        json_decref(model);
+        model = NULL;
     }
-    json_t *unknown = spm->unk_id >= 0 && (size_t)spm->unk_id < spm->count ? text_json(&spm->pieces[spm->unk_id]) : json_null();
-    return json_pack("{s:s, s:o, s:b, s:b, s:o, s:o}", "type", "BPE", "unk_token", unknown, "fuse_unk", 1, "byte_fallback",
-                     spm->byte_fallback, "vocab", vocab, "merges", merges);
+    free(pieces);
+    return model;
 }
 
 static json_t *unigram_model(const lt_spm *spm)
 {
-    json_t *vocab = json_array();
-    for (size_t i = 0; i < spm->count; i++)
+    json_t *vocab = json_array(), *unmatched = json_array();
+    for (size_t i = 0; i < spm->count; i++) {
+        int type = spm->pieces[i].type;
         json_array_append_new(vocab, json_pack("[o, f]", text_json(&spm->pieces[i]), (double)spm->pieces[i].score));
-    return json_pack("{s:s, s:i, s:b, s:o}", "type", "Unigram", "unk_id", spm->unk_id < 0 ? 0 : spm->unk_id, "byte_fallback",
-                     spm->byte_fallback, "vocab", vocab);
+        if (type != LT_SPM_NORMAL && type != LT_SPM_USER)
+            json_array_append_new(unmatched, json_integer((json_int_t)i));
+    }
+    return json_pack("{s:s, s:i, s:b, s:b, s:o, s:o}", "type", "Unigram", "unk_id", spm->unk_id < 0 ? 0 : spm->unk_id, "byte_fallback",
+                     spm->byte_fallback, "single_precision", spm->float_sums, "vocab", vocab, "unmatched", unmatched);
 }
 
 /* ---- the steps around them ---- */
 
-static json_t *replace(const char *kind, const char *pattern, const char *content)
-{
-    return json_pack("{s:s, s:{s:s}, s:s}", "type", "Replace", "pattern", kind, pattern, "content", content);
-}
-
-/* In SentencePiece's order. */
 static json_t *normalizer(const lt_spm *spm, bool prefix)
 {
-    json_t *steps = json_array();
+    json_t *step = json_pack("{s:s, s:b, s:s, s:b}", "type", "SentencePiece", "remove_extra_whitespaces", spm->one_space, "prefix",
+                             !prefix            ? "none"
+                             : spm->prefix_each ? "each"
+                                                : "first",
+                             "escape_whitespaces", spm->escape);
     if (spm->charsmap) {
         char *text = lt_base64_encode(spm->charsmap, spm->charsmap_size);
-        json_array_append_new(steps, json_pack("{s:s, s:s}", "type", "Precompiled", "precompiled_charsmap", text ? text : ""));
+        json_object_set_new(step, "precompiled_charsmap", json_string(text ? text : ""));
         free(text);
     }
-    if (spm->one_space) {
-        json_array_append_new(steps, replace("Regex", "\\A +| +\\z", ""));
-        json_array_append_new(steps, replace("Regex", " {2,}", " "));
-    }
-    if (prefix)
-        json_array_append_new(steps, json_pack("{s:s, s:s}", "type", "Prepend", "prepend", spm->escape ? "▁" : " "));
-    if (spm->escape)
-        json_array_append_new(steps, replace("String", " ", "▁"));
-    return json_pack("{s:s, s:o}", "type", "Sequence", "normalizers", steps);
+    return step;
 }
 
 static json_t *decoder(const lt_spm *spm, bool prefix)
 {
     json_t *steps = json_array();
-    json_array_append_new(steps, replace("String", "▁", " "));
+    json_array_append_new(steps, json_pack("{s:s, s:{s:s}, s:s}", "type", "Replace", "pattern", "String", "▁", "content", " "));
     if (spm->byte_fallback)
         json_array_append_new(steps, json_pack("{s:s}", "type", "ByteFallback"));
     json_array_append_new(steps, json_pack("{s:s}", "type", "Fuse"));
@@ -107,7 +106,7 @@ static json_t *decoder(const lt_spm *spm, bool prefix)
     return json_pack("{s:s, s:o}", "type", "Sequence", "decoders", steps);
 }
 
-/* Control pieces are special, user-defined ones are matched as they stand. */
+/* Control pieces are special, user-defined ones are matched as they stand; where they have a "▁", in the normal form. */
 static json_t *added_tokens(const lt_spm *spm, bool gemma)
 {
     json_t *list = json_array();
@@ -116,9 +115,10 @@ static json_t *added_tokens(const lt_spm *spm, bool gemma)
         bool special = piece->type == LT_SPM_CONTROL || piece->type == LT_SPM_UNKNOWN;
         if ((!special && piece->type != LT_SPM_USER) || piece->size == 0)
             continue;
+        bool spaced = !special && memmem(piece->text, piece->size, "▁", 3);
         special |= gemma && (is(piece, "<start_of_turn>") || is(piece, "<end_of_turn>"));
         json_array_append_new(list, json_pack("{s:I, s:o, s:b, s:b, s:b, s:b, s:b}", "id", (json_int_t)i, "content", text_json(piece),
-                                              "single_word", 0, "lstrip", 0, "rstrip", 0, "normalized", 0, "special", special));
+                                              "single_word", 0, "lstrip", 0, "rstrip", 0, "normalized", spaced, "special", special));
     }
     return list;
 }
@@ -141,30 +141,29 @@ static json_t *frame(const lt_spm *spm, const char *class_name)
                      bos, "type_id", 0, "Sequence", "id", "A", "type_id", 0, "pair", "special_tokens", tokens);
 }
 
+json_t *lt_tokenizer_spm_json(const lt_spm *spm, const char *name, const char *class_name, lt_error *err)
+{
+    bool gemma = is_class(class_name, "Gemma"), prefix = spm->dummy_prefix && !gemma;
+    json_t *model = NULL, *root = NULL;
+    if (spm->model != LT_SPM_BPE && spm->model != LT_SPM_UNIGRAM)
+        lt_error_set(err, LT_ERR_UNSUPPORTED, "%s: expected a model of type BPE or unigram, found word or char", name);
+    else if (spm->space_is_suffix)
+        lt_error_set(err, LT_ERR_UNSUPPORTED, "%s: spaces at the end of words (treat_whitespace_as_suffix) are not read", name);
+    else
+        model = spm->model == LT_SPM_BPE ? bpe_model(spm, gemma, err) : unigram_model(spm);
+    if (!model)
+        return NULL;
+    root = json_pack("{s:o, s:o, s:o, s:o, s:o}", "model", model, "normalizer", normalizer(spm, prefix), "decoder",
+                     decoder(spm, prefix), "added_tokens", added_tokens(spm, gemma), "post_processor", frame(spm, class_name));
+    if (!root)
+        lt_error_set(err, LT_ERR_MEMORY, "%s: out of memory", name);
+    return root;
+}
+
 json_t *lt_tokenizer_spm_root(const char *bytes, size_t size, const char *name, const char *class_name, lt_error *err)
 {
     lt_spm spm = {0};
-    json_t *root = NULL, *model = NULL;
-    bool gemma = is_class(class_name, "Gemma");
-    if (!lt_spm_parse(&spm, bytes, size, name, err))
-        goto done;
-    if (spm.model != LT_SPM_BPE && spm.model != LT_SPM_UNIGRAM) {
-        lt_error_set(err, LT_ERR_UNSUPPORTED, "%s: expected a model of type BPE or unigram, found word or char", name);
-        goto done;
-    }
-    if (spm.space_is_suffix) {
-        lt_error_set(err, LT_ERR_UNSUPPORTED, "%s: spaces at the end of words (treat_whitespace_as_suffix) are not read", name);
-        goto done;
-    }
-    model = spm.model == LT_SPM_BPE ? bpe_model(&spm, gemma, err) : unigram_model(&spm);
-    if (!model)
-        goto done;
-    bool prefix = spm.dummy_prefix && !gemma;
-    root = json_pack("{s:o, s:o, s:o, s:o, s:o}", "model", model, "normalizer", normalizer(&spm, prefix), "decoder", decoder(&spm, prefix),
-                     "added_tokens", added_tokens(&spm, gemma), "post_processor", frame(&spm, class_name));
-    if (!root)
-        lt_error_set(err, LT_ERR_MEMORY, "%s: out of memory", name);
-done:
+    json_t *root = lt_spm_parse(&spm, bytes, size, name, err) ? lt_tokenizer_spm_json(&spm, name, class_name, err) : NULL;
     lt_spm_free(&spm);
     return root;
 }

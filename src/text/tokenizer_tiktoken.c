@@ -155,7 +155,7 @@ static const flavour *find_flavour(const char *class_name, size_t count)
 static json_t *model_json(const ranks *r, lt_error *err)
 {
     lt_merge_piece *pieces = calloc(r->count, sizeof *pieces);
-    json_t *vocab = json_object(), *merges = NULL;
+    json_t *vocab = json_object(), *model = NULL;
     for (size_t i = 0; pieces && i < r->count; i++) {
         bool is_there = r->begin[i] != SIZE_MAX;
         pieces[i] = (lt_merge_piece){is_there ? r->text.data + r->begin[i] : "", is_there ? r->size[i] : 0, 0, !is_there};
@@ -164,14 +164,13 @@ static json_t *model_json(const ranks *r, lt_error *err)
             json_object_set_new_nocheck(vocab, name, json_integer((json_int_t)i));
         free(name);
     }
-    if (pieces)
-        merges = lt_piece_merges(pieces, r->count, false, err);
-    free(pieces);
-    if (!merges) {
-        json_decref(vocab);
-        return NULL;
+    model = json_pack("{s:s, s:b, s:o}", "type", "BPE", "ignore_merges", 1, "vocab", vocab);
+    if (pieces && model && !lt_piece_merges(pieces, r->count, false, model, err)) {
+        json_decref(model);
+        model = NULL;
     }
-    return json_pack("{s:s, s:b, s:o, s:o}", "type", "BPE", "ignore_merges", 1, "vocab", vocab, "merges", merges);
+    free(pieces);
+    return model;
 }
 
 static json_t *pre_tokenizer(const flavour *f)

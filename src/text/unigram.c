@@ -19,6 +19,7 @@ typedef struct unigram {
     double unk_score;
     int32_t spelled_id[256]; /* "<0x00>" …, or -1 */
     bool byte_fallback;
+    bool single; /* sums are kept in single precision, as SentencePiece does; ways of nearly equal scores differ by that */
     edge *edges; /* open addressing */
     uint32_t edges_mask;
     uint32_t node_count;
@@ -67,7 +68,26 @@ static bool add_node(unigram *u, lt_error *err)
     return true;
 }
 
-static bool build_trie(unigram *u, lt_error *err)
+/* "unmatched": ids that no text gives, as control pieces of a SentencePiece model. (This and "single_precision" are not known to the
+ * package `tokenizers`.) */
+static bool read_unmatched(const unigram *u, const lt_json *at, bool *unmatched, lt_error *err)
+{
+    lt_json list;
+    if (!lt_json_member(at, "unmatched", &list))
+        return true;
+    if (!lt_json_array(&list, err))
+        return false;
+    for (size_t i = 0; i < json_array_size(list.value); i++) {
+        lt_json item = lt_json_element(&list, i);
+        int64_t id;
+        if (!lt_json_int(&item, 0, u->model.vocab.end - 1, &id, err))
+            return false;
+        unmatched[id] = true;
+    }
+    return true;
+}
+
+static bool build_trie(unigram *u, const bool *unmatched, lt_error *err)
 {
     size_t slots = 16;
     while (slots < 2 * (u->model.vocab.bytes.size + 1)) /* a token adds at most as many edges as it has bytes */
@@ -80,11 +100,14 @@ static bool build_trie(unigram *u, lt_error *err)
         u->seed = (uintptr_t)u;
     if (!add_node(u, err))
         return false;
+    double least = INFINITY;
     for (int32_t id = 0; id < u->model.vocab.end; id++) {
         size_t size = 0;
         const char *token = lt_vocab_token(&u->model.vocab, id, &size);
         uint32_t node = 0;
-        for (size_t i = 0; i < size; i++) {
+        if (!unmatched[id] && u->scores[id] < least)
+            least = u->scores[id];
+        for (size_t i = 0; !unmatched[id] && i < size; i++) {
             uint32_t e = find_edge(u, node, (unsigned char)token[i]);
             if (!u->edges[e].key) {
                 u->edges[e] = (edge){((uint64_t)node << 8 | (unsigned char)token[i]) + 1, u->node_count};
@@ -96,6 +119,7 @@ static bool build_trie(unigram *u, lt_error *err)
         if (node)
             u->token_at[node] = id;
     }
+    u->unk_score = isfinite(least) ? least - unk_penalty : -unk_penalty;
     return true;
 }
 
@@ -127,16 +151,21 @@ static bool read_tokens(unigram *u, const lt_json *at, lt_error *err)
     u->scores = malloc(count * sizeof *u->scores);
     if (!u->scores)
         return lt_error_set(err, LT_ERR_MEMORY, "out of memory for %zu tokens", count);
-    double least = INFINITY;
     for (size_t i = 0; i < count; i++) {
         lt_json item = lt_json_element(&list, i);
         if (!read_token(u, &item, i, err))
             return false;
-        if (u->scores[i] < least)
-            least = u->scores[i];
     }
-    u->unk_score = least - unk_penalty;
     return true;
+}
+
+static bool open_trie(unigram *u, const lt_json *at, lt_error *err)
+{
+    bool *unmatched = calloc((size_t)u->model.vocab.end + 1, sizeof *unmatched);
+    bool ok = unmatched ? read_unmatched(u, at, unmatched, err) && build_trie(u, unmatched, err)
+                        : lt_error_set(err, LT_ERR_MEMORY, "out of memory for a tokenizer");
+    free(unmatched);
+    return ok;
 }
 
 static bool unigram_open(lt_token_model **out, const lt_json *at, lt_error *err)
@@ -147,8 +176,11 @@ static bool unigram_open(lt_token_model **out, const lt_json *at, lt_error *err)
         return lt_error_set(err, LT_ERR_MEMORY, "out of memory for a tokenizer");
     u->model.kind = &lt_token_model_unigram;
     bool ok = read_tokens(u, at, err) && lt_json_get_bool(at, "byte_fallback", &u->byte_fallback, err) &&
-              lt_json_get_int(at, "unk_id", 0, u->model.vocab.end - 1, &unk_id, err) && build_trie(u, err);
+              lt_json_get_bool(at, "single_precision", &u->single, err) &&
+              lt_json_get_int(at, "unk_id", 0, u->model.vocab.end - 1, &unk_id, err) && open_trie(u, at, err);
     if (ok) {
+        if (u->single)
+            u->unk_score = (float)u->unk_score;
         u->model.unk_id = (int32_t)unk_id;
         lt_token_model_byte_tokens(&u->model.vocab, u->spelled_id);
         *out = &u->model;
@@ -158,8 +190,10 @@ static bool unigram_open(lt_token_model **out, const lt_json *at, lt_error *err)
     return ok;
 }
 
-static void improve(best *at, double score, int32_t id, size_t begin)
+static void improve(const unigram *u, best *at, double score, int32_t id, size_t begin)
 {
+    if (u->single)
+        score = (float)score;
     if (at->begin == UINT32_MAX || score > at->score)
         *at = (best){score, id, (uint32_t)begin, -1, 0};
 }
@@ -183,13 +217,13 @@ static bool find_paths(const unigram *u, best *paths, const char *piece, size_t 
             int32_t id = u->token_at[node];
             if (id < 0)
                 continue;
-            improve(&paths[end], here + u->scores[id], id, at);
+            improve(u, &paths[end], here + u->scores[id], id, at);
             has_char = has_char || end - at == char_size;
         }
         if (!has_char) {
             if (u->model.unk_id < 0)
                 return lt_error_set(err, LT_ERR_FORMAT, "the tokenizer has no token for U+%04X and no unk_id", c);
-            improve(&paths[at + char_size], here + u->unk_score, u->model.unk_id, at);
+            improve(u, &paths[at + char_size], here + u->unk_score, u->model.unk_id, at);
         }
         at += char_size;
     }
