@@ -262,6 +262,7 @@ def check_models(paths, count=int(os.environ.get("COUNT", "400"))):
 
 STOPS = ["<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<end_of_turn>", "<|end|>", "<|endoftext|>", "</s>", "<｜end▁of▁sentence｜>", "<|end_of_text|>",
          "<|end_of_turn|>", "<turn|>", "<|return|>", "<|END_OF_TURN_TOKEN|>", "<|eot|>"]
+OTHER_TOKENS = ["<|END_RESPONSE|>", "<|START_RESPONSE|>"]  # that end no turn
 PLAIN = ["Hello!", "Grüße, 世界 👩‍💻", "line one\nline two", "Fine.", "a longer answer with `code` and\n\n- items", " padded ", "42"]
 
 
@@ -305,7 +306,7 @@ def squeeze(text):
 
 
 def ask_mask(lathe, source, special, asked, first=0):
-    return lathe.ask({"chat": {"source": source, "special": special}, "request": asked, "mask": True, "tokens": STOPS, "first_trained": first})
+    return lathe.ask({"chat": {"source": source, "special": special}, "request": asked, "mask": True, "tokens": STOPS + OTHER_TOKENS, "first_trained": first})
 
 
 def trained(answer):
@@ -393,7 +394,7 @@ def check_masks(paths, count=int(os.environ.get("COUNT", "150"))):
     sources = {name: source for name, source, _ in templates}
     for name, source, special in templates:
         rng = random.Random(name)
-        stock = name.replace("-training", "")
+        stock = re.sub("[-_]training", "", name)
         tallies = []
         if "{%- generation" in source or "{% generation" in source:
             tallies.append(Tally("%s: marks as transformers" % name))

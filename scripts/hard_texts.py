@@ -120,6 +120,12 @@ def strings(rng, count, real, vocab=(), added=()):
         count -= 250000
 
 
+def batches(encode, texts, size=50000):
+    """encode, a function of a list, over all texts, a part at a time."""
+    for i in range(0, len(texts), size):
+        yield from encode(texts[i:i + size])
+
+
 def escape(text):
     """As build/tokenize_batch wants it: ended by a NUL, so that a NUL is spelled in two bytes."""
     return text.encode().replace(b"\0", b"\xc0\x80") + b"\0"

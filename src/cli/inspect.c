@@ -224,7 +224,9 @@ static void add_gguf_tokenizer(json_t *facts, const lt_gguf *file)
     const char *kind = model.size == 4 && !memcmp(model.data, "gpt2", 4)    ? "BPE"
                        : model.size == 5 && !memcmp(model.data, "llama", 5) ? "SentencePiece BPE"
                        : model.size == 4 && !memcmp(model.data, "bert", 4)  ? "WordPiece"
-                                                                            : "unknown";
+                       : model.size == 2 && !memcmp(model.data, "t5", 2)    ? "Unigram"
+                       : model.size == 6 && !memcmp(model.data, "gemma4", 6) ? "BPE"
+                                                                             : "unknown";
     json_object_set_new(facts, "tokenizer", json_pack("{s:s, s:I}", "kind", kind, "vocabulary", (json_int_t)tokens->count));
 }
 
@@ -242,13 +244,16 @@ static bool add_gguf(json_t *facts, const char *path, lt_safetensors **set, lt_e
     if (!lt_gguf_open(&file, path, err))
         return false;
     bool adapter = is_gguf_adapter(file);
-    json_object_set_new(facts, "kind", json_string(adapter ? "adapter" : "model"));
+    bool vocabulary = !adapter && file->tensor_count == 0 && lt_gguf_find(file, "tokenizer.ggml.tokens");
+    json_object_set_new(facts, "kind", json_string(adapter ? "adapter" : vocabulary ? "vocabulary" : "model"));
     json_object_set_new(facts, "format", json_string("gguf"));
     json_object_set_new(facts, "metadata", gguf_metadata(file));
     if (adapter) {
         double alpha = 0;
         lt_gguf_get_real(file, "adapter.lora.alpha", &alpha, NULL);
         json_object_set_new(facts, "config", json_pack("{s:s, s:f}", "peft_type", "LORA", "lora_alpha", alpha));
+    } else if (vocabulary) { /* a tokenizer in a file of its own: no model to describe */
+        json_object_set_new(facts, "config", json_object());
     } else if (lt_gguf_config_load(file, &config, &problem)) {
         json_object_set_new(facts, "config", lt_gguf_config_json(file, &problem));
         add_sizes(facts, &config);

@@ -34,18 +34,33 @@ static size_t begins(const char *text, size_t at, size_t end, const char *what)
     return n && n <= end - at && memcmp(text + at, what, n) == 0 ? n : 0;
 }
 
-size_t lt_chat_stop_at(const lt_chat_stops *stops, const char *text, size_t at, size_t end)
+/* eos_token and the markers. */
+static size_t known_at(const lt_chat_stops *stops, const char *text, size_t at, size_t end)
 {
     size_t longest = stops->eos ? begins(text, at, end, stops->eos) : 0, n;
-    for (int i = 0; i < stops->learned_count; i++)
-        if ((n = begins(text, at, end, stops->learned[i])) > longest)
-            longest = n;
     if (text[at] != '<' && text[at] != '[')
         return longest;
     for (size_t i = 0; i < sizeof MARKERS / sizeof *MARKERS; i++)
         if ((n = begins(text, at, end, MARKERS[i])) > longest)
             longest = n;
     return longest;
+}
+
+size_t lt_chat_stop_at(const lt_chat_stops *stops, const char *text, size_t at, size_t end)
+{
+    size_t longest = known_at(stops, text, at, end), n;
+    for (int i = 0; i < stops->learned_count; i++)
+        if ((n = begins(text, at, end, stops->learned[i])) > longest)
+            longest = n;
+    return longest;
+}
+
+/* A token that ends a part of a turn (Command R7B's <|END_RESPONSE|>) may stand before the one that ends the turn: the size of both. */
+static size_t with_stop_behind(const lt_chat_stops *stops, const char *text, size_t at, size_t size, size_t end)
+{
+    if (!size || at + size >= end || known_at(stops, text, at, end))
+        return size;
+    return size + known_at(stops, text, at + size, end);
 }
 
 size_t lt_chat_token_at(const lt_chat_stops *stops, const char *text, size_t at, size_t end)
@@ -69,7 +84,7 @@ size_t lt_chat_stop_find(const lt_chat_stops *stops, const char *text, size_t fr
     for (size_t at = from; at < end; at++) {
         size_t size = lt_chat_stop_at(stops, text, at, end);
         if (size)
-            return at + size;
+            return at + with_stop_behind(stops, text, at, size, end);
     }
     return 0;
 }
@@ -85,7 +100,7 @@ size_t lt_chat_stop_follows(const lt_chat_stops *stops, const char *text, size_t
     while (from < end && is_blank(text[from]))
         from++;
     size_t size = from < end ? lt_chat_token_at(stops, text, from, end) : 0;
-    return size ? from + size : 0;
+    return size ? from + with_stop_behind(stops, text, from, size, end) : 0;
 }
 
 /* Nothing but blanks and tokens. */
@@ -110,6 +125,6 @@ bool lt_chat_stop_fit(const lt_chat_stops *stops, const char *text, size_t size,
         }
     }
     size_t n = span->end < size ? lt_chat_token_at(stops, text, span->end, size) : 0;
-    span->end += n;
+    span->end += with_stop_behind(stops, text, span->end, n, size);
     return n > 0;
 }

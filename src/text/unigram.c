@@ -19,6 +19,7 @@ typedef struct unigram {
     double unk_score;
     int32_t spelled_id[256]; /* "<0x00>" …, or -1 */
     bool byte_fallback;
+    bool has_unmatched; /* some tokens are none that a text can give */
     bool single; /* sums are kept in single precision, as SentencePiece does; ways of nearly equal scores differ by that */
     edge *edges; /* open addressing */
     uint32_t edges_mask;
@@ -70,13 +71,14 @@ static bool add_node(unigram *u, lt_error *err)
 
 /* "unmatched": ids that no text gives, as control pieces of a SentencePiece model. (This and "single_precision" are not known to the
  * package `tokenizers`.) */
-static bool read_unmatched(const unigram *u, const lt_json *at, bool *unmatched, lt_error *err)
+static bool read_unmatched(unigram *u, const lt_json *at, bool *unmatched, lt_error *err)
 {
     lt_json list;
     if (!lt_json_member(at, "unmatched", &list))
         return true;
     if (!lt_json_array(&list, err))
         return false;
+    u->has_unmatched = true;
     for (size_t i = 0; i < json_array_size(list.value); i++) {
         lt_json item = lt_json_element(&list, i);
         int64_t id;
@@ -234,7 +236,7 @@ static bool find_paths(const unigram *u, best *paths, const char *piece, size_t 
  */
 static bool put_unknown(const unigram *u, const char *run, size_t size, lt_tokens *out, lt_error *err)
 {
-    int32_t id = lt_vocab_find(&u->model.vocab, run, size);
+    int32_t id = u->has_unmatched ? -1 : lt_vocab_find(&u->model.vocab, run, size);
     bool spelled = id < 0 && u->byte_fallback;
     for (size_t i = 0; spelled && i < size; i++)
         spelled = u->spelled_id[(unsigned char)run[i]] >= 0;

@@ -15,7 +15,7 @@ static size_t token_length(void *context, const char *text, size_t n)
         "<|im_start|>",  "<|im_end|>",      "<|eot_id|>", "<|header|>", "<|header_end|>",
         "<end_of_turn>", "<start_of_turn>", "<|end|>",    "<|user|>",   "<|assistant|>",
         "<tool_call>",   "</tool_call>",    "<think>",    "</think>",   "<s>",
-        "</s>",          "[INST]",          "[/INST]",    "<my_end>"};
+        "</s>",          "[INST]",          "[/INST]",    "<my_end>",      "<part_end>"};
     size_t longest = 0;
     (void)context;
     for (size_t i = 0; i < sizeof TOKENS / sizeof *TOKENS; i++) {
@@ -149,6 +149,14 @@ Test(chat_mask, a_stop_token_that_only_the_tokenizer_knows_is_found)
     check(open_source(SOURCE), CALLS, 0, token_length, "<call>f<my_end>@It is 4.<my_end>");
     lt_chat_masked m = check(open_source(SOURCE), TALK, 0, NULL, "one@two\nlines");
     cr_expect_eq(m.turns_without_stop, 2);
+}
+
+Test(chat_mask, a_token_that_ends_a_part_does_not_hide_the_one_that_ends_the_turn)
+{
+    static const char SOURCE[] =
+        "{% for m in messages %}{{ m.role + ': ' + m.content }}{% if m.role == 'assistant' %}{{ '<part_end>' }}{% endif %}"
+        "{{ '</s>' }}{% endfor %}{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}";
+    check(open_source(SOURCE), TALK, 0, token_length, "one<part_end></s>@two\nlines<part_end></s>");
 }
 
 Test(chat_mask, marks_are_used_where_the_template_has_them)

@@ -105,6 +105,20 @@ Test(layouts, a_sentencepiece_model_of_pairs_merges_by_score)
     test_folder_remove(&folder);
 }
 
+Test(layouts, pieces_that_users_defined_are_found_before_all_merges)
+{
+    test_folder folder = test_folder_make();
+    message model = small_model(2);
+    piece(&model, "▁▁", 0, 4);
+    piece(&model, "[M]", 0, 4);
+    lt_tokenizer *t = open_file(&folder, "tokenizer.model", model.data, model.size);
+    cr_assert_str_eq(encoded(t, "a  a", 0), "8 10 5"); /* in the normal form */
+    cr_assert_str_eq(encoded(t, "a[M]b", 0), "8 11 6"); /* a space goes before the text alone */
+    cr_assert_str_eq(encoded(t, "a[M]ab", LT_ENCODE_SPECIAL_AS_TEXT), "8 11 7");
+    lt_tokenizer_close(t);
+    test_folder_remove(&folder);
+}
+
 Test(layouts, a_unigram_model_takes_the_best_cut)
 {
     test_folder folder = test_folder_make();
