@@ -13,6 +13,7 @@ typedef struct kind_keys {
 static const kind_keys table[] = {
     {LT_DATASET_IDS_PREFERENCE, {"prompt_ids", "chosen_ids", "rejected_ids"}},
     {LT_DATASET_IDS_PAIR, {"chosen_ids", "rejected_ids"}},
+    {LT_DATASET_IDS_UNPAIRED, {"prompt_ids", "completion_ids", "label"}},
     {LT_DATASET_IDS_LABEL, {"input_ids", "label"}},
     {LT_DATASET_IDS, {"input_ids"}},
     {LT_DATASET_PREFERENCE, {"chosen", "rejected"}},
@@ -33,6 +34,7 @@ enum { TABLE_ROWS = sizeof table / sizeof *table };
 static const char *const names[LT_DATASET_KINDS] = {
     [LT_DATASET_IDS_PREFERENCE] = "preference as ids",
     [LT_DATASET_IDS_PAIR] = "pair of ids",
+    [LT_DATASET_IDS_UNPAIRED] = "unpaired ids",
     [LT_DATASET_IDS_LABEL] = "labelled token ids",
     [LT_DATASET_IDS] = "token ids",
     [LT_DATASET_PREFERENCE] = "preference",

@@ -6,11 +6,14 @@
  *   instruction               {instruction, output} (+ input, system, history)
  *   conversations             {conversations} (+ tools, system): ShareGPT
  *   preference                {chosen, rejected} (+ prompt or conversations, margin, tools)
- *   unpaired preference       {prompt, completion, label}, {messages, label} or {conversations, label}; label is a
- * boolean labelled text             {text, label}; label is a string or an integer prompt                    {prompt}:
- * a string or a list of messages token ids                 {input_ids} (+ labels, token_type_ids) labelled token ids
- * {input_ids, label} (+ token_type_ids) preference as ids         {prompt_ids, chosen_ids, rejected_ids} pair of ids
- * {chosen_ids, rejected_ids}: whole sequences
+ *   unpaired preference       {prompt, completion, label}, {messages, label} or {conversations, label}; label is a boolean
+ *   labelled text             {text, label} (+ text_pair); label is a string, a number, or a list of either
+ *   prompt                    {prompt}: a string or a list of messages
+ *   token ids                 {input_ids} (+ labels, token_type_ids)
+ *   labelled token ids        {input_ids, label} (+ token_type_ids)
+ *   preference as ids         {prompt_ids, chosen_ids, rejected_ids}
+ *   pair of ids               {chosen_ids, rejected_ids}: whole sequences
+ *   unpaired ids              {prompt_ids, completion_ids, label}; label is a boolean
  *
  * A row may have other keys as well; a key that is null counts as absent. Where the keys of one row fit several kinds,
  * the accepted one that asks for most is taken, so a row {prompt, chosen, rejected, messages} serves preferences and
@@ -29,6 +32,7 @@
 typedef enum lt_dataset_kind {
     LT_DATASET_IDS_PREFERENCE,
     LT_DATASET_IDS_PAIR,
+    LT_DATASET_IDS_UNPAIRED,
     LT_DATASET_IDS_LABEL,
     LT_DATASET_IDS,
     LT_DATASET_PREFERENCE,
@@ -53,7 +57,7 @@ typedef enum lt_dataset_kind {
 #define LT_DATASET_FOR_PREFERENCE                                                                                      \
     (LT_DATASET_BIT(LT_DATASET_PREFERENCE) | LT_DATASET_BIT(LT_DATASET_IDS_PREFERENCE) |                               \
      LT_DATASET_BIT(LT_DATASET_IDS_PAIR))
-#define LT_DATASET_FOR_UNPAIRED LT_DATASET_BIT(LT_DATASET_UNPAIRED)
+#define LT_DATASET_FOR_UNPAIRED (LT_DATASET_BIT(LT_DATASET_UNPAIRED) | LT_DATASET_BIT(LT_DATASET_IDS_UNPAIRED))
 #define LT_DATASET_FOR_LABEL (LT_DATASET_BIT(LT_DATASET_TEXT_LABEL) | LT_DATASET_BIT(LT_DATASET_IDS_LABEL))
 #define LT_DATASET_FOR_PROMPT LT_DATASET_BIT(LT_DATASET_PROMPT)
 

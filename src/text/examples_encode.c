@@ -426,12 +426,39 @@ static bool encode_sequences(lt_examples_encoder *e, const lt_examples_row *r, c
     return true;
 }
 
+/* {text, text_pair, label}: as the tokenizer puts two texts together. */
+static bool encode_text_pair(lt_examples_encoder *e, const lt_dataset_row *row, lt_example *out, lt_error *err)
+{
+    const json_t *text[2] = {json_object_get(row->json, "text"), json_object_get(row->json, "text_pair")};
+    for (int i = 0; i < 2; i++)
+        if (!json_is_string(text[i]))
+            return lt_error_set(err, LT_ERR_FORMAT, "%s:%lld: field '%s': expected a string", row->path, (long long)row->line,
+                                i ? "text_pair" : "text");
+    if (!e->options.tokenizer)
+        return lt_error_set(err, LT_ERR_USAGE, "%s:%lld: expected token ids, found text, and there is no tokenizer", row->path,
+                            (long long)row->line);
+    lt_text a = {json_string_value(text[0]), json_string_length(text[0])}, b = {json_string_value(text[1]), json_string_length(text[1])};
+    if (!lt_tokenizer_encode_pair(e->options.tokenizer, a, b, e->options.max_length, &e->ids, &e->type_ids, &out->truncated, err))
+        return lt_error_context(err, "%s:%lld", row->path, (long long)row->line);
+    if (e->counts->longest < (int64_t)e->ids.count)
+        e->counts->longest = (int64_t)e->ids.count;
+    out->lengths[0] = (int32_t)e->ids.count;
+    out->type_ids = e->type_ids.data;
+    return lt_examples_mark_all(e, 0, err);
+}
+
+static bool has_pair(const lt_dataset_row *row)
+{
+    const json_t *pair = json_object_get(row->json, "text_pair");
+    return row->kind == LT_DATASET_TEXT_LABEL && pair && !json_is_null(pair);
+}
+
 static bool encode_text_row(lt_examples_encoder *e, const lt_dataset_row *row, bool keep_whole, lt_example *out,
                             lt_error *err)
 {
     lt_examples_row r;
-    if (row->kind == LT_DATASET_TEXT_LABEL && !check_label(row, err))
-        return false;
+    if (has_pair(row))
+        return encode_text_pair(e, row, out, err);
     if (!lt_examples_row_make(&r, row, &e->row_options, err))
         return false;
     bool ok;
@@ -456,11 +483,14 @@ bool lt_examples_encode(lt_examples_encoder *e, const lt_dataset_row *row, bool 
 {
     *out = (lt_example){.row = *row, .sequences = 1};
     e->ids.count = e->spans.count = e->trained.count = e->labels.count = e->type_ids.count = 0;
-    bool is_ids = row->kind == LT_DATASET_IDS || row->kind == LT_DATASET_IDS_LABEL ||
+    bool has_label = row->kind == LT_DATASET_TEXT_LABEL || row->kind == LT_DATASET_IDS_LABEL;
+    bool is_ids = row->kind == LT_DATASET_IDS || row->kind == LT_DATASET_IDS_LABEL || row->kind == LT_DATASET_IDS_UNPAIRED ||
                   row->kind == LT_DATASET_IDS_PAIR || row->kind == LT_DATASET_IDS_PREFERENCE;
+    if (has_label && !check_label(row, err))
+        return false;
     if (is_ids ? !lt_examples_encode_ids(e, row, out, err) : !encode_text_row(e, row, keep_whole, out, err))
         return false;
-    if (row->kind == LT_DATASET_TEXT_LABEL || row->kind == LT_DATASET_IDS_LABEL)
+    if (has_label)
         set_label(out, row);
     lt_examples_finish(e, out);
     return true;

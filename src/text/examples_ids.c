@@ -105,16 +105,26 @@ static bool encode_pair(lt_examples_encoder *e, const lt_json *row, lt_example *
     return true;
 }
 
+/* {prompt_ids, completion_ids, label}: one answer, good or bad. */
+static bool encode_unpaired(lt_examples_encoder *e, const lt_json *row, lt_example *out, lt_error *err)
+{
+    bool good = false;
+    if (!lt_json_get_bool(row, "label", &good, err) || !needed_ids(e, row, "prompt_ids", err) || !lt_examples_mark_all(e, 0, err) ||
+        !needed_ids(e, row, "completion_ids", err) || !lt_examples_mark_all(e, 1, err))
+        return false;
+    out->truncated = lt_examples_cut(e, 0, false, 0);
+    out->value = good ? 1.0f : 0.0f;
+    out->lengths[0] = (int32_t)e->ids.count;
+    return true;
+}
+
 bool lt_examples_encode_ids(lt_examples_encoder *e, const lt_dataset_row *row, lt_example *out, lt_error *err)
 {
     char where[512];
     snprintf(where, sizeof where, "%s:%lld", row->path, (long long)row->line);
     lt_json root = lt_json_root(row->json, where);
-    int64_t label;
-    lt_json at;
-    if (row->kind == LT_DATASET_IDS_LABEL && lt_json_member(&root, "label", &at) && !json_is_string(at.value) &&
-        !lt_json_int(&at, 0, INT32_MAX, &label, err))
-        return false;
+    if (row->kind == LT_DATASET_IDS_UNPAIRED)
+        return encode_unpaired(e, &root, out, err);
     bool is_pair = row->kind == LT_DATASET_IDS_PREFERENCE || row->kind == LT_DATASET_IDS_PAIR;
     return is_pair ? encode_pair(e, &root, out, err) : encode_sequence(e, &root, out, err);
 }

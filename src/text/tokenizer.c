@@ -59,6 +59,7 @@ void lt_tokenizer_close(lt_tokenizer *t)
     lt_token_model_close(t->model);
     lt_added_free(&t->added);
     lt_ids_free(&t->frame);
+    lt_pair_frame_free(&t->pair);
     lt_token_decoder_close(t->decoder);
     for (size_t i = 0; i < t->named.count; i++) {
         free(t->named.data[i].name);
@@ -80,17 +81,21 @@ static bool open_parts(lt_tokenizer *t, const lt_json *root, lt_error *err)
     return lt_token_model_open(&t->model, root, err) && lt_normalizer_open(&t->normalizer, root, err) &&
            lt_pretokenizer_open(&t->pretokenizer, root, t->model->takes_bytes, err) &&
            lt_added_open(&t->added, root, &t->model->vocab, t->normalizer, err) &&
-           lt_frame_open(&t->frame, root, err) && lt_token_decoder_open(&t->decoder, root, err);
+           lt_frame_open(&t->frame, &t->pair, root, err) && lt_token_decoder_open(&t->decoder, root, err);
 }
 
 /* No id may come out of an encoding that an embedding of vocab_size rows does not have. */
+static bool check_entries(const lt_tokenizer *t, const lt_frame *frame, const lt_json *root, lt_error *err)
+{
+    for (size_t i = 0; i < frame->count; i++)
+        if (frame->data[i] >= 0 && !lt_tokenizer_token(t, frame->data[i], NULL))
+            return lt_json_error(root, err, LT_ERR_FORMAT, "its post_processor adds id %d, which no token has", frame->data[i]);
+    return true;
+}
+
 static bool check_frame(const lt_tokenizer *t, const lt_json *root, lt_error *err)
 {
-    for (size_t i = 0; i < t->frame.count; i++)
-        if (t->frame.data[i] != LT_FRAME_TEXT && !lt_tokenizer_token(t, t->frame.data[i], NULL))
-            return lt_json_error(root, err, LT_ERR_FORMAT, "its post_processor adds id %d, which no token has",
-                                 t->frame.data[i]);
-    return true;
+    return check_entries(t, &t->frame, root, err) && check_entries(t, &t->pair.frame, root, err);
 }
 
 static json_t *gguf_root(const char *path, lt_tokenizer_config *config, lt_error *err)

@@ -74,6 +74,17 @@ bool lt_tokenizer_encode(const lt_tokenizer *tokenizer, const char *text, size_t
 bool lt_tokenizer_encode_spans(const lt_tokenizer *tokenizer, const char *text, size_t size, unsigned flags,
                                lt_ids *ids, lt_spans *spans, lt_error *err);
 
+/* Two texts as one sequence, as the reference encodes a pair with the special tokens: appends to *ids, and to *types the token type of
+ * each. max_length (0: none): tokens are taken from the end of the longer text first, as truncation "longest_first" does. Fails as
+ * lt_tokenizer_encode does. */
+typedef struct lt_text {
+    const char *data;
+    size_t size;
+} lt_text;
+
+bool lt_tokenizer_encode_pair(const lt_tokenizer *tokenizer, lt_text a, lt_text b, int64_t max_length, lt_ids *ids, lt_ids *types,
+                              bool *truncated, lt_error *err);
+
 /* The text of ids[0, count), as the reference's decode() gives it: ids that name no token are left out, bytes that form
  * no character become U+FFFD. *text is malloc'ed, with a NUL after its *size bytes. flags: LT_DECODE_*. Fails only when
  * memory runs out or a pattern of the decoder gives up. */

@@ -220,9 +220,16 @@ static bool apply_frame(lt_tokenizer *t, const lt_tokenizer_config *config, lt_e
     if (!lt_json_get_bool(&root, "add_bos_token", &bos, err) || !lt_json_get_bool(&root, "add_eos_token", &eos, err))
         return false;
     int32_t bos_id = t->special_ids[LT_SPECIAL_BOS], eos_id = t->special_ids[LT_SPECIAL_EOS];
-    t->frame.count = 0;
-    return (!bos || bos_id < 0 || lt_ids_push(&t->frame, bos_id, err)) && lt_ids_push(&t->frame, LT_FRAME_TEXT, err) &&
-           (!eos || eos_id < 0 || lt_ids_push(&t->frame, eos_id, err));
+    t->frame.count = t->pair.frame.count = t->pair.types.count = 0;
+    for (int32_t text = LT_FRAME_TEXT; text >= LT_FRAME_SECOND; text--) { /* in a pair each text has both */
+        int32_t entry[3] = {bos ? bos_id : -1, text, eos ? eos_id : -1};
+        for (int i = 0; i < 3; i++)
+            if ((i == 1 || entry[i] >= 0) &&
+                ((text == LT_FRAME_TEXT && !lt_ids_push(&t->frame, entry[i], err)) || !lt_ids_push(&t->pair.frame, entry[i], err) ||
+                 !lt_ids_push(&t->pair.types, text == LT_FRAME_SECOND, err)))
+                return false;
+    }
+    return true;
 }
 
 bool lt_tokenizer_config_apply(const lt_tokenizer_config *config, lt_tokenizer *t, lt_error *err)

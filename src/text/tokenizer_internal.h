@@ -41,6 +41,7 @@ struct lt_tokenizer {
     lt_token_model *model;
     lt_added added;
     lt_frame frame;
+    lt_pair_frame pair;
     lt_token_decoder *decoder;
     lt_named_tokens named;
     int32_t special_ids[LT_SPECIAL_COUNT];

@@ -289,8 +289,7 @@ Test(examples, token_ids_are_checked_and_their_labels_are_the_mask)
     expect_row("{\"input_ids\":[5],\"labels\":[5,6]}", "a.jsonl:1: expected 1 labels, as many as input_ids, found 2");
     expect_row("{\"input_ids\":[5,6],\"labels\":[5,-7]}",
                "a.jsonl:1: expected labels that are token ids or -100, found -7 as number 2");
-    expect_row("{\"input_ids\":[5,6],\"label\":-1}",
-               "a.jsonl:1: field 'label': expected an integer, not negative, found -1");
+    expect_row("{\"input_ids\":[5,6],\"label\":true}", "a.jsonl:1: field 'label': expected a string, a number or a list of them");
 }
 
 Test(examples, rows_that_train_nothing_are_counted_and_all_of_them_are_an_error)

@@ -138,3 +138,52 @@ Test(examples_shape, seen_labels_are_sorted_names_or_numbers_up_to_the_greatest)
     json_decref(b);
     json_decref(four);
 }
+
+/* What TRL pairs up: within each batch of rows, and no further, every prompt with the answer before it; the first with the last one's. */
+Test(examples_shape, single_answers_are_mismatched_within_their_batch)
+{
+    static const char rows[] = "{\"prompt_ids\": [1], \"completion_ids\": [11], \"label\": true}\n"
+                               "{\"prompt_ids\": [2, 2], \"completion_ids\": [12, 22], \"label\": true}\n"
+                               "{\"prompt_ids\": [3], \"completion_ids\": [13], \"label\": false}\n"
+                               "{\"prompt_ids\": [4], \"completion_ids\": [14], \"label\": false}\n"
+                               "{\"prompt_ids\": [5], \"completion_ids\": [15], \"label\": true}\n";
+    /* batches of 3: (1 2 3), (4 5); of 2: (1 2), (3 4), (5) alone, whose mismatched answer is its own */
+    static const int32_t wanted[2][5][3] = {{{1, 13}, {2, 2, 11}, {3, 12, 22}, {4, 15}, {5, 14}},
+                                            {{1, 12, 22}, {2, 2, 11}, {3, 14}, {4, 13}, {5, 15}}};
+    static const float good[5] = {1, 1, 0, 0, 1};
+    for (int size = 0; size < 2; size++) {
+        fixture f = {0};
+        lt_row row;
+        open_rows(&f, rows, (lt_examples_shape_options){.objective = &lt_objective_kto, .group = size ? 2 : 3});
+        for (int i = 0; i < 5; i++) {
+            cr_assert(next(&f, &row) && row.sequences == 2);
+            cr_assert_eq(row.value, good[i]);
+            cr_assert_arr_eq(row.ids + row.lengths[0], wanted[size][i], (size_t)row.lengths[1] * sizeof(int32_t), "batch of %d, row %d",
+                             size ? 2 : 3, i);
+            cr_assert_eq(row.trained[row.lengths[0]], 0);
+            cr_assert_eq(row.trained[row.lengths[0] + row.lengths[1] - 1], 1);
+        }
+        cr_assert_not(next(&f, &row));
+        close_rows(&f);
+    }
+}
+
+Test(examples_shape, ids_have_numbers_and_sets_as_labels)
+{
+    fixture f = {0};
+    lt_row row;
+    lt_error err;
+    open_rows(&f, "{\"input_ids\": [1, 2], \"label\": 0.75}\n{\"input_ids\": [3], \"label\": -2}\n{\"input_ids\": [3], \"label\": \"x\"}\n",
+              (lt_examples_shape_options){.objective = &lt_objective_regression, .values = 1, .form = LT_LABEL_NUMBERS});
+    cr_assert(next(&f, &row) && row.values[0] == 0.75f);
+    cr_assert(next(&f, &row) && row.values[0] == -2.0f);
+    fails(&f, "rows.jsonl:3: field 'label': expected a number");
+    close_rows(&f);
+    f = (fixture){0};
+    cr_assert(lt_labels_number(&f.labels, 3, &err));
+    open_rows(&f, "{\"input_ids\": [1], \"label\": [\"LABEL_2\", \"LABEL_0\"]}\n{\"input_ids\": [3], \"label\": [0, 1, 0]}\n",
+              (lt_examples_shape_options){.objective = &lt_objective_multi_label, .values = 3, .form = LT_LABEL_SET});
+    cr_assert(next(&f, &row) && row.values[0] == 1 && row.values[1] == 0 && row.values[2] == 1);
+    cr_assert(next(&f, &row) && row.values[0] == 0 && row.values[1] == 1 && row.values[2] == 0);
+    close_rows(&f);
+}
