@@ -57,6 +57,7 @@ static bool read_rows(lt_run *run, const lt_row_source *rows, lt_packing packing
         .masking = run->options->masking,
         .typed = run->model->config.types > 0,
         .firsts = run->options->objective->rows == LT_ROW_SEQUENCE && lt_virtual_rows(run->model->virtual) > 0 &&
+                  (!run->teacher || lt_teacher_overhead(run->teacher) > 0) && /* or it has no row that could predict them */
                   !run->model->config.bidirectional,
         .values = run->options->row_values,
         .keep_all = run->options->objective->head == LT_HEAD_SCORE,

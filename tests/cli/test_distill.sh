@@ -76,6 +76,15 @@ for form in merged merged.gguf int8; do
     close "$(value "$work/b-$form" 1 kl)" "$kl" "0.02 * $kl"
 done
 
+it "teaches virtual tokens, with and without some of the teacher's own"
+distil --teacher "$work/teacher" --method prompt-tuning --num-virtual-tokens 3 --output "$work/virtual" --max-steps 2
+expect_status 0
+distil --teacher "$tiny" --teacher-adapter "$work/virtual" --output "$work/c" --max-steps 2
+expect_status 0
+distil --teacher "$tiny" --teacher-adapter "$work/virtual" --adapter "$work/virtual" --output "$work/d" --max-steps 1
+expect_status 0
+close "$(value "$work/d" 1 kl)" 0 1e-6
+
 it "pre-trains beside a teacher, with packing, in stages"
 for i in 1 2 3 4 5 6 7 8 9; do echo "The keeper and her daughter keep the light burning at night."; done >"$work/text.txt"
 cat >"$work/stages.yaml" <<RECIPE
