@@ -144,3 +144,21 @@ distil --output "$work/x" --teacher "$work/nothing"
 expect_status 1
 expect_err "$work/nothing"
 expect_no_file "$work/x"
+
+it "goes through the recipe of Gemma 2"
+for i in 1 2 3 4 5 6; do
+    echo "{\"prompt\": \"The boats $i\", \"answer\": \"$i\"}" >>"$work/prompts.jsonl"
+    echo "{\"prompt\": \"The boats $i \", \"chosen\": \"one two\", \"rejected\": \"three\"}" >>"$work/pairs.jsonl"
+done
+sed "s#SmolLM2-135M-Instruct#$tiny#; s#SmolLM2-1.7B-Instruct#$work/teacher#; s#human.jsonl#$work/train.jsonl#; s#teacher-answers.jsonl#$work/dev.jsonl#
+    s#dev-prompts.jsonl#prompts.jsonl#; s#\[prompts.jsonl#[$work/prompts.jsonl#; s#\[pairs.jsonl#[$work/pairs.jsonl#
+    s#max_steps: 50#max_steps: 1, num_generations: 2, batch_size: 4, max_new_tokens: 4#; s#num_generations: 1,#num_generations: 1, max_new_tokens: 8,#" \
+    docs/recipes/gemma2.yaml >"$work/gemma2.yaml"
+run rounds "$work/gemma2.yaml" --output "$work/gemma2"
+expect_status 0
+expect_out "cloned" "distilled" "average"
+for step in 1-cloned 4-distilled; do
+    grep -q '"kl"' "$work/gemma2/round-1/$step/metrics.jsonl" || problem "$step has no divergence"
+done
+[ "$(wc -l <"$work/gemma2/round-1/3-sample/sft.jsonl")" = 6 ] || problem "$(wc -l <"$work/gemma2/round-1/3-sample/sft.jsonl") answers to learn from"
+expect_file "$work/gemma2/round-1/7-average/adapter_model.safetensors"
