@@ -20,6 +20,8 @@ typedef struct combining {
 
 static bool check_one(const combining *c, const lt_adapter_file *file)
 {
+    if (file->config.type == LT_PEFT_IA3)
+        return lt_error_set(c->err, LT_ERR_UNSUPPORTED, "%s: IA3 adapters cannot be combined with others; merge one after the other", file->path);
     for (int i = 0; i < file->module_count; i++)
         if (file->modules[i].magnitude || file->modules[i].b_bias)
             return lt_error_set(c->err, LT_ERR_UNSUPPORTED, "%s: adapters with DoRA or biases cannot be combined with others; merge one "

@@ -44,6 +44,23 @@ bool lt_adapter_format_of(const char *path, lt_adapter_format *format, lt_error 
     return true;
 }
 
+/* Mixtures have tens of thousands of modules. */
+static bool sort_names(lt_adapter_file *file, lt_error *err)
+{
+    if (!(file->by_name = malloc((size_t)(file->module_count + 1) * sizeof *file->by_name)))
+        return lt_error_set(err, LT_ERR_MEMORY, "%s: out of memory", file->path);
+    for (int i = 0; i < file->module_count; i++)
+        file->by_name[i] = i;
+    for (int gap = file->module_count / 2; gap > 0; gap /= 2) /* Shell's: no room for a context in qsort */
+        for (int i = gap; i < file->module_count; i++) {
+            int item = file->by_name[i], at = i;
+            for (; at >= gap && strcmp(file->modules[file->by_name[at - gap]].name, file->modules[item].name) > 0; at -= gap)
+                file->by_name[at] = file->by_name[at - gap];
+            file->by_name[at] = item;
+        }
+    return true;
+}
+
 bool lt_adapter_file_read(lt_adapter_file **out, const char *path, const lt_config *base, lt_error *err)
 {
     lt_adapter_format format;
@@ -56,10 +73,10 @@ bool lt_adapter_file_read(lt_adapter_file **out, const char *path, const lt_conf
     }
     lt_peft_config_init(&file->config, LT_PEFT_LORA);
     file->format = format;
-    bool ok = format == LT_ADAPTER_PEFT   ? lt_adapter_read_peft(file, err)
+    bool ok = format == LT_ADAPTER_PEFT   ? lt_adapter_read_peft(file, base, err)
               : format == LT_ADAPTER_GGUF ? lt_adapter_read_gguf(file, base, err)
                                           : lt_adapter_read_mlx(file, err);
-    if (!ok) {
+    if (!ok || !sort_names(file, err)) {
         lt_adapter_file_free(file);
         return false;
     }
@@ -78,6 +95,7 @@ void lt_adapter_file_free(lt_adapter_file *file)
         free(m->b);
         free(m->magnitude);
         free(m->b_bias);
+        free(m->factors);
     }
     for (int i = 0; i < file->tensor_count; i++) {
         free(file->tensors[i].name);
@@ -88,6 +106,7 @@ void lt_adapter_file_free(lt_adapter_file *file)
         free(file->rows[i].ids);
         free(file->rows[i].values);
     }
+    free(file->by_name);
     free(file->modules);
     free(file->tensors);
     free(file->rows);
@@ -98,10 +117,27 @@ void lt_adapter_file_free(lt_adapter_file *file)
 
 lt_lora_module *lt_adapter_file_find(const lt_adapter_file *file, const char *module)
 {
-    for (int i = 0; i < file->module_count; i++)
+    for (int i = 0; !file->by_name && i < file->module_count; i++)
         if (strcmp(file->modules[i].name, module) == 0)
             return &file->modules[i];
+    for (int low = 0, high = file->by_name ? file->module_count : 0; low < high;) {
+        int middle = low + (high - low) / 2, at = file->by_name[middle], order = strcmp(file->modules[at].name, module);
+        if (order == 0)
+            return &file->modules[at];
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
     return NULL;
+}
+
+bool lt_adapter_check_convertible(const lt_adapter_file *file, lt_error *err)
+{
+    if (file->config.type == LT_PEFT_IA3)
+        return lt_error_set(err, LT_ERR_UNSUPPORTED, "%s: is an IA3 adapter, which PEFT alone has; merge it into the model instead", file->path);
+    return !file->experts || lt_error_set(err, LT_ERR_UNSUPPORTED, "%s: adapts the experts of a mixture as parameters, which PEFT alone "
+                                          "does; merge it into the model instead", file->path);
 }
 
 static bool out_of_memory(const lt_adapter_file *file, lt_error *err)
@@ -119,8 +155,8 @@ lt_lora_module *lt_adapter_file_add(lt_adapter_file *file, const char *module, i
     file->modules = grown;
     lt_lora_module *m = &grown[file->module_count++];
     *m = (lt_lora_module){.name = strdup(module), .N = N, .K = K, .R = R, .scale = 1};
-    m->a = malloc((size_t)(R * K) * sizeof *m->a);
-    m->b = malloc((size_t)(N * R) * sizeof *m->b);
+    m->a = malloc((size_t)(R * K) * sizeof *m->a + 1);
+    m->b = malloc((size_t)(N * R) * sizeof *m->b + 1);
     if (m->name && m->a && m->b)
         return m;
     out_of_memory(file, err);
@@ -183,10 +219,24 @@ static bool rescale_columns(const lt_lora_module *m, float *w, lt_error *err)
     return true;
 }
 
+/* IA3: rows of w are outputs, or, where rows are inputs, columns are. */
+static void multiply(const lt_lora_module *m, bool rows_are_inputs, int64_t first, int64_t rows, float *w)
+{
+    int64_t width = rows_are_inputs ? m->N : m->K;
+    bool by_row = m->of_inputs == rows_are_inputs;
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t k = 0; k < width; k++)
+            w[i * width + k] *= m->factors[by_row ? first + i : k];
+}
+
 bool lt_lora_merge_rows(const lt_lora_module *m, bool rows_are_inputs, int64_t first, int64_t rows, float *w, lt_error *err)
 {
     if (m->magnitude && m->embedding)
         return lt_error_set(err, LT_ERR_UNSUPPORTED, "'%s': DoRA on an embedding cannot be merged", m->name);
+    if (m->factors) {
+        multiply(m, rows_are_inputs, first, rows, w);
+        return true;
+    }
     if (!add_product(m, rows_are_inputs || m->embedding, first, rows, w, err))
         return false;
     if (m->magnitude && rows_are_inputs) {

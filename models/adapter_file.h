@@ -15,6 +15,8 @@ typedef struct lt_lora_module {
     float *b;         /* (N,R) */
     float *magnitude; /* (N): DoRA, or NULL */
     float *b_bias;    /* (N): lora_bias, or NULL */
+    float *factors;   /* IA3: multiplies W's rows (N), and the bias, or with `of_inputs` its columns (K). Then R is 0, a and b empty */
+    bool of_inputs;
     bool embedding;
 } lt_lora_module;
 
@@ -46,6 +48,8 @@ typedef struct lt_adapter_file {
     int tensor_count;
     lt_adapter_rows *rows;
     int row_count;
+    bool experts;              /* target_parameters: the experts of a mixture are modules of their own here, which PEFT has as one */
+    int *by_name;              /* modules in the order of their names, once all are read; owned */
 } lt_adapter_file;
 
 const char *lt_adapter_format_name(lt_adapter_format format); /* "peft" */
@@ -53,8 +57,8 @@ const char *lt_adapter_format_name(lt_adapter_format format); /* "peft" */
 /* What is at `path`. LT_ERR_FORMAT when it is none of them. */
 bool lt_adapter_format_of(const char *path, lt_adapter_format *format, lt_error *err);
 
-/* base: the configuration of the base model. A GGUF adapter cannot be read without it; else it may be NULL, and then modules are not
- * checked against it. */
+/* base: the configuration of the base model. A GGUF adapter, and a PEFT adapter of a mixture's experts, cannot be read without it; else
+ * it may be NULL, and then modules are not checked against it. */
 bool lt_adapter_file_read(lt_adapter_file **file, const char *path, const lt_config *base, lt_error *err);
 void lt_adapter_file_free(lt_adapter_file *file);
 
@@ -65,7 +69,7 @@ lt_lora_module *lt_adapter_file_add(lt_adapter_file *file, const char *module, i
 lt_adapter_tensor *lt_adapter_file_add_tensor(lt_adapter_file *file, const char *name, int dims, const int64_t *shape, lt_error *err);
 
 /* adapter_file_peft.c, adapter_file_gguf.c, adapter_file_mlx.c */
-bool lt_adapter_read_peft(lt_adapter_file *file, lt_error *err);
+bool lt_adapter_read_peft(lt_adapter_file *file, const lt_config *base, lt_error *err);
 bool lt_adapter_read_gguf(lt_adapter_file *file, const lt_config *base, lt_error *err);
 bool lt_adapter_read_mlx(lt_adapter_file *file, lt_error *err);
 bool lt_adapter_write_peft(const lt_adapter_file *file, const char *folder, lt_error *err);
@@ -83,12 +87,15 @@ typedef enum lt_combination {
     LT_COMBINATIONS
 } lt_combination;
 
+/* LT_ERR_UNSUPPORTED for what other formats than PEFT do not hold, and for IA3: what is told to merge instead. */
+bool lt_adapter_check_convertible(const lt_adapter_file *file, lt_error *err);
+
 /* The result has scale 1. density: share of values that ties, dare and magnitude_prune keep; seed: of dare's choice. Adapters with
  * DoRA, or that hold one tensor twice, cannot be combined. */
 bool lt_adapter_combine(lt_adapter_file **out, lt_adapter_file *const *files, const double *weights, int count,
                         lt_combination combination, double density, uint64_t seed, lt_error *err);
 
-/* W += what a module adds, for rows [first, first + rows) of W as it is stored (conv1d: (K,N)), with DoRA's rescaling. w is f32,
+/* W += what a module adds, or W times its factors, for rows [first, first + rows) of W as it is stored (conv1d: (K,N)), with DoRA's rescaling. w is f32,
  * rows · columns. DoRA on a matrix whose rows are inputs takes all of them at once. */
 bool lt_lora_merge_rows(const lt_lora_module *module, bool rows_are_inputs, int64_t first, int64_t rows, float *w, lt_error *err);
 

@@ -6,9 +6,11 @@
 
 #include "core/file.h"
 #include "models/adapter_file.h"
+#include "nn/config_tensors.h"
 
 typedef struct reading {
     lt_adapter_file *file;
+    const lt_config *base; /* or NULL */
     lt_safetensors *set;
     lt_peft_matcher *matcher;
     lt_error *err;
@@ -77,6 +79,77 @@ static bool read_module(reading *r, const char *module, bool embedding, const lt
            read_vector(r, module, LT_PEFT_PART_LORA_B_BIAS, m->N, &m->b_bias);
 }
 
+/* One expert's share of a pair: rows e·R … of A, columns j·E + e of B, of which gate has the first half and up the second. */
+static bool add_expert(reading *r, int64_t layer, int64_t expert, int part, int64_t R, const float *a, int64_t K, const float *b,
+                       int64_t N, int64_t first_row)
+{
+    char module[LT_NAME_MAX];
+    const lt_lora_config *c = &r->file->config.lora;
+    int64_t E = r->base->experts;
+    lt_config_expert_name(module, r->base->expert_name[part], (int)layer, (int)expert);
+    lt_lora_module *m = lt_adapter_file_add(r->file, module, N, K, R, r->err);
+    if (!m)
+        return false;
+    m->scale = c->alpha / (c->use_rslora ? sqrt((double)R) : (double)R);
+    memcpy(m->a, a + expert * R * K, (size_t)(R * K) * sizeof *a);
+    for (int64_t n = 0; n < N; n++)
+        for (int64_t j = 0; j < R; j++)
+            m->b[n * R + j] = b[((first_row + n) * R + j) * E + expert];
+    return true;
+}
+
+/* Which layer's experts a module is, -1: none's. PEFT wraps a layer's two parameters one in the other. */
+static int64_t experts_layer(const reading *r, const char *module)
+{
+    char name[LT_NAME_MAX];
+    size_t n = strlen(module), inner = strlen(".base_layer");
+    n -= n > inner && !strcmp(module + n - inner, ".base_layer") ? inner : 0;
+    for (int64_t l = 0; r->base && r->base->experts && l < r->base->L; l++) {
+        lt_config_name(name, r->base->experts_module, (int)l);
+        if (strlen(name) == n && !memcmp(name, module, n))
+            return l;
+    }
+    return -1;
+}
+
+static bool read_experts(reading *r, const char *module, int64_t layer, const lt_tensor_info *a)
+{
+    const lt_tensor_info *b = partner(r, module, LT_PEFT_PART_LORA_B);
+    int64_t E = r->base->experts, F = r->base->expert_F, C = r->base->C, R = r->file->config.lora.rank;
+    bool shaped = b && a->dims == 2 && b->dims == 2 && a->shape[0] == E * R && b->shape[1] == E * R;
+    bool in = shaped && a->shape[1] == C && b->shape[0] == 2 * F, out = shaped && a->shape[1] == F && b->shape[0] == C;
+    if (!in && !out)
+        return bad(r, a, "expected A (experts · rank, in) and B (out, experts · rank) of the base's gate_up_proj or down_proj");
+    float *values_a = malloc((size_t)a->elements * sizeof *values_a), *values_b = malloc((size_t)b->elements * sizeof *values_b);
+    bool ok = (values_a && values_b) || lt_error_set(r->err, LT_ERR_MEMORY, "%s: out of memory", r->file->path);
+    ok = ok && read_values(r, a, values_a) && read_values(r, b, values_b);
+    for (int64_t e = 0; ok && e < E; e++)
+        ok = in ? add_expert(r, layer, e, 0, R, values_a, C, values_b, F, 0) && add_expert(r, layer, e, 1, R, values_a, C, values_b, F, F)
+                : add_expert(r, layer, e, 2, R, values_a, F, values_b, C, 0);
+    free(values_a);
+    free(values_b);
+    r->file->experts = true;
+    return ok;
+}
+
+static bool read_ia3(reading *r, const char *module, const lt_tensor_info *tensor)
+{
+    lt_peft_match match;
+    if (r->file->config.type != LT_PEFT_IA3 || tensor->dims != 2 || (tensor->shape[0] != 1 && tensor->shape[1] != 1))
+        return bad(r, tensor, "expected IA3's factors (out, 1), or (1, in) of a feedforward module");
+    if (!lt_peft_matcher_match(r->matcher, module, LT_PEFT_MODULE_LINEAR, &match, r->err))
+        return false;
+    if (!match.adapts || tensor->shape[match.feedforward ? 0 : 1] != 1)
+        return bad(r, tensor, "does not go with target_modules and feedforward_modules");
+    int64_t n = tensor->elements;
+    lt_lora_module *m = lt_adapter_file_add(r->file, module, match.feedforward ? 0 : n, match.feedforward ? n : 0, 0, r->err);
+    if (!m)
+        return false;
+    m->of_inputs = match.feedforward;
+    m->factors = malloc((size_t)n * sizeof *m->factors + 1);
+    return m->factors ? read_values(r, tensor, m->factors) : lt_error_set(r->err, LT_ERR_MEMORY, "%s: out of memory", r->file->path);
+}
+
 static bool read_whole(reading *r, const char *module, bool bias, const lt_tensor_info *tensor)
 {
     char name[LT_PEFT_KEY_MAX + 16];
@@ -122,7 +195,11 @@ static bool read_tensor(reading *r, const lt_tensor_info *tensor)
     lt_peft_part part;
     if (!lt_peft_key_parse(tensor->name, module, &part))
         return bad(r, tensor, "is no key of a LoRA adapter");
+    int64_t layer = part == LT_PEFT_PART_LORA_A ? experts_layer(r, module) : -1;
+    if (layer >= 0)
+        return read_experts(r, module, layer, tensor);
     switch (part) {
+    case LT_PEFT_PART_IA3: return read_ia3(r, module, tensor);
     case LT_PEFT_PART_LORA_A: return read_module(r, module, false, tensor);
     case LT_PEFT_PART_EMBEDDING_A: return read_module(r, module, true, tensor);
     case LT_PEFT_PART_LORA_B: return partner(r, module, LT_PEFT_PART_LORA_A) || bad(r, tensor, "its lora_A is missing");
@@ -144,14 +221,16 @@ static bool complete_targets(lt_adapter_file *file, lt_error *err)
     return file->config.lora.target_modules.given || lt_peft_names_set_regex(&file->config.lora.target_modules, ".*", err);
 }
 
-bool lt_adapter_read_peft(lt_adapter_file *file, lt_error *err)
+bool lt_adapter_read_peft(lt_adapter_file *file, const lt_config *base, lt_error *err)
 {
-    reading r = {.file = file, .err = err};
+    reading r = {.file = file, .base = base, .err = err};
+    unsigned can = LT_PEFT_CAN_ALL & ~(base && base->experts ? 0u : (unsigned)LT_PEFT_CAN_PARAMETERS);
     lt_peft_config_free(&file->config);
-    if (!lt_peft_config_read(&file->config, file->path, LT_PEFT_CAN_ALL & ~(unsigned)LT_PEFT_CAN_PARAMETERS, err))
+    if (!lt_peft_config_read(&file->config, file->path, can, err))
         return false;
-    if (file->config.type != LT_PEFT_LORA)
-        return lt_error_set(err, LT_ERR_UNSUPPORTED, "%s: is no LoRA adapter; other kinds are not merged or converted", file->path);
+    if (lt_peft_is_prompt(&file->config))
+        return lt_error_set(err, LT_ERR_UNSUPPORTED, "%s: is tokens or a prefix put before the text, not a change of weights; such an "
+                            "adapter is neither merged nor converted", file->path);
     bool ok = complete_targets(file, err) && lt_peft_open_tensors(&r.set, file->path, err) &&
               lt_peft_matcher_create(&r.matcher, &file->config, err);
     for (int64_t i = 0; ok && i < lt_safetensors_count(r.set); i++)

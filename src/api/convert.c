@@ -112,7 +112,7 @@ bool lt_api_convert(const char *source, const char *model, lt_adapter_format to,
     if (known && !lt_family_load(model, &config, err))
         return false;
     const lt_config *base = known ? &config : NULL;
-    bool ok = lt_adapter_file_read(&file, source, base, err);
+    bool ok = lt_adapter_file_read(&file, source, base, err) && lt_adapter_check_convertible(file, err);
     if (ok && known && file->format != LT_ADAPTER_PEFT && !file->config.base_model)
         file->config.base_model = strdup(model);
     if (ok) {

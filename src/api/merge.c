@@ -35,6 +35,8 @@ static bool weigh_one(lt_merge *m, lt_adapter_file *file, double weight)
     for (int i = 0; i < file->module_count; i++) {
         if (weight != 1 && file->modules[i].magnitude)
             return lt_error_set(m->err, LT_ERR_UNSUPPORTED, "%s: DoRA takes no weight", file->path);
+        if (weight != 1 && file->modules[i].factors)
+            return lt_error_set(m->err, LT_ERR_UNSUPPORTED, "%s: IA3 takes no weight", file->path);
         file->modules[i].scale *= weight;
     }
     return true;

@@ -14,7 +14,7 @@ typedef struct lt_merge_tensor {
     int64_t shape[LT_MAX_DIMS], elements;
     const lt_tensor_info *from;         /* of the base; NULL: whole from the adapter */
     const lt_lora_module *module;       /* added, or NULL */
-    const lt_lora_module *bias_of;      /* this is the bias of such a module with lora_bias */
+    const lt_lora_module *bias_of;      /* this is the bias of such a module with lora_bias, or with IA3's factors */
     const lt_adapter_tensor *whole;     /* in place of the base's */
     const lt_adapter_rows *rows;        /* some rows are replaced */
     bool raw;                           /* bytes are copied as they are */

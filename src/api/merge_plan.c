@@ -71,9 +71,11 @@ static bool look_up(lt_merge *m, lt_merge_tensor *item)
     if (!m->adapter || item->whole)
         return true;
     if (strip(full, ".weight", module) && (item->module = lt_adapter_file_find(m->adapter, module))) {
-        const lt_lora_module *lora = item->module;
+        lt_lora_module *lora = lt_adapter_file_find(m->adapter, module);
         item->rows_are_inputs = m->config.conv1d && !lora->embedding && strcmp(module, m->config.head_name);
         bool turned = item->rows_are_inputs || lora->embedding;
+        if (lora->factors && item->dims == 2) /* IA3 says one of its sizes */
+            *(lora->of_inputs ? &lora->N : &lora->K) = item->shape[lora->of_inputs == item->rows_are_inputs];
         int64_t rows = turned ? lora->K : lora->N, cols = turned ? lora->N : lora->K;
         if (item->dims != 2 || item->shape[0] != rows || item->shape[1] != cols)
             return lt_error_set(m->err, LT_ERR_USAGE, "%s: '%s': the adapter is for a matrix (%" PRId64 ", %" PRId64 "), the base has (%" PRId64
@@ -81,7 +83,7 @@ static bool look_up(lt_merge *m, lt_merge_tensor *item)
     }
     if (strip(full, ".bias", module)) {
         const lt_lora_module *lora = lt_adapter_file_find(m->adapter, module);
-        item->bias_of = lora && lora->b_bias ? lora : NULL;
+        item->bias_of = lora && (lora->b_bias || (lora->factors && !lora->of_inputs)) ? lora : NULL;
     }
     if (item->rows && (item->dims != 2 || item->shape[1] != item->rows->C))
         return fail(m, LT_ERR_USAGE, "%s: the rows for '%s' have another width", m->adapter->path, full);

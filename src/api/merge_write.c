@@ -114,7 +114,8 @@ static bool fill_rows(lt_merge *m, const lt_merge_tensor *item, int64_t first, i
             memcpy(out + id * width, item->rows->values + i * width, (size_t)width * sizeof *out);
     }
     for (int64_t i = 0; item->bias_of && i < rows; i++)
-        out[i] += (float)(item->bias_of->scale * item->bias_of->b_bias[first + i]);
+        out[i] = item->bias_of->factors ? out[i] * item->bias_of->factors[first + i]
+                                        : out[i] + (float)(item->bias_of->scale * item->bias_of->b_bias[first + i]);
     return !item->module ||
            lt_lora_merge_rows(item->module, item->rows_are_inputs && !item->module->embedding, first, rows, out, m->err);
 }

@@ -33,3 +33,15 @@ it "leaves what is there alone"
 run merge --model "$tiny" --adapter "$work/run" --output "$work/merged"
 expect_status 2
 expect_err "not an empty folder"
+
+it "merges IA3, whose factors multiply rows and columns"
+run sft --model "$tiny" --data "$work/train.jsonl" --output "$work/ia3" --method ia3 --max-steps 3 --learning-rate 0.1 --threads 1
+expect_status 0
+scaled=$(loss --model "$tiny" --adapter "$work/ia3")
+run merge --model "$tiny" --adapter "$work/ia3" --output "$work/merged-ia3" --dtype fp32
+expect_status 0
+[ "$(loss --model "$work/merged-ia3")" = "$scaled" ] || problem "another loss than with the adapter"
+
+it "does not convert IA3, and says what to do"
+run export "$work/ia3" --format gguf --model "$tiny" --output "$work/ia3.gguf"
+expect_failure "merge it into the model instead"
