@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/file.h"
+#include "core/log.h"
 #include "formats/json.h"
 #include "models/gguf.h"
 #include "nn/rope.h"
@@ -86,6 +87,9 @@ static void put_windows(const writing *w)
         window = c->layers[l].window ? c->layers[l].window : window;
         usual = usual && (c->layers[l].window > 0) == (period ? (l + 1) % period != 0 : true);
     }
+    if (window && window < c->max_position && !period && strcmp(w->architecture, "olmo2"))
+        lt_log_warning("lathe reads the sliding window of %" PRId64 " tokens from this file; llama.cpp does not for %s, and computes longer "
+                       "texts otherwise", window, w->architecture);
     if (window || !strcmp(w->architecture, "phi3")) /* where 0 says so too */
         put_size(w, "attention.sliding_window", window);
     if (!window || usual || !period)
@@ -107,8 +111,11 @@ static void put_score_scale(const writing *w)
         return;
     bool largest = c->L == (gemma2 ? 46 : 62);
     double implied = 1 / sqrt((double)(largest ? c->C / c->H : c->D));
-    if (fabs(implied / c->attention_scale - 1) > 1e-6)
-        put_real(w, "attention.scale", c->attention_scale);
+    if (fabs(implied / c->attention_scale - 1) <= 1e-6)
+        return;
+    put_real(w, "attention.scale", c->attention_scale);
+    lt_log_warning("lathe reads the scale of scores (query_pre_attn_scalar %g) from this file; llama.cpp takes it from the size of the "
+                   "model, and computes something else", 1 / (c->attention_scale * c->attention_scale));
 }
 
 static bool put_experts(const writing *w)
