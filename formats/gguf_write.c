@@ -202,7 +202,10 @@ bool lt_gguf_create(lt_gguf_writer **out, const char *path, const lt_gguf_metada
     }
     writer->sizes = sizes;
     writer->count = count;
-    if (!lt_file_create(&writer->file, path, err) || !write_head(writer, metadata, specs, err)) {
+    bool ok = lt_file_create(&writer->file, path, err);
+    if (ok)
+        lt_file_write_large(&writer->file);
+    if (!ok || !write_head(writer, metadata, specs, err)) {
         lt_gguf_abort(writer);
         return false;
     }

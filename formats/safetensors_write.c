@@ -8,6 +8,8 @@
 
 #include "core/file.h"
 
+enum { LARGE = 32 << 20 }; /* bytes from which on a file is a model, which will be mapped, rather than an adapter */
+
 struct lt_safetensors_writer {
     lt_file_writer file;
     int64_t declared, written; /* bytes of data */
@@ -83,6 +85,8 @@ bool lt_safetensors_create(lt_safetensors_writer **out, const char *path, const 
     char *header = make_header(path, specs, count, metadata, &writer->declared, err);
     if (!header || !lt_file_create(&writer->file, path, err))
         goto done;
+    if (writer->declared >= LARGE)
+        lt_file_write_large(&writer->file);
     if (!write_header(&writer->file, header, err)) {
         lt_file_abort(&writer->file);
         goto done;

@@ -84,6 +84,7 @@ done:
 bool lt_file_create(lt_file_writer *writer, const char *path, lt_error *err)
 {
     writer->stream = NULL;
+    writer->buffer = NULL;
     if (strlen(path) >= sizeof writer->path)
         return lt_error_set(err, LT_ERR_USAGE, "path of %zu bytes is too long", strlen(path));
     strcpy(writer->path, path);
@@ -99,6 +100,23 @@ bool lt_file_create(lt_file_writer *writer, const char *path, lt_error *err)
         return false;
     }
     return true;
+}
+
+void lt_file_write_large(lt_file_writer *writer)
+{
+    enum { PIECE = 2 << 20 };
+    writer->buffer = malloc(PIECE);
+    if (writer->buffer)
+        setvbuf(writer->stream, writer->buffer, _IOFBF, PIECE);
+}
+
+static int close_stream(lt_file_writer *writer)
+{
+    int result = fclose(writer->stream);
+    writer->stream = NULL;
+    free(writer->buffer);
+    writer->buffer = NULL;
+    return result;
 }
 
 bool lt_file_write(lt_file_writer *writer, const void *data, size_t n, lt_error *err)
@@ -128,9 +146,8 @@ bool lt_file_commit(lt_file_writer *writer, lt_error *err)
     bool ok = fflush(writer->stream) == 0 && fsync(fileno(writer->stream)) == 0;
     if (!ok)
         lt_error_errno(err, "%s: cannot write", writer->path);
-    if (fclose(writer->stream) && ok)
+    if (close_stream(writer) && ok)
         ok = lt_error_errno(err, "%s: cannot write", writer->path);
-    writer->stream = NULL;
     if (ok && rename(writer->temporary, writer->path))
         ok = lt_error_errno(err, "%s: cannot rename %s to it", writer->path, writer->temporary);
     if (!ok) {
@@ -145,8 +162,7 @@ void lt_file_abort(lt_file_writer *writer)
 {
     if (!writer->stream)
         return;
-    fclose(writer->stream);
-    writer->stream = NULL;
+    close_stream(writer);
     unlink(writer->temporary);
 }
 

@@ -23,10 +23,15 @@ bool lt_file_read(const char *path, int64_t limit_bytes, char **data, size_t *si
  * fsyncs the folder, so a reader sees the old content or the whole new one. lt_file_abort removes the temporary. */
 typedef struct lt_file_writer {
     FILE *stream;
+    char *buffer; /* of lt_file_write_large, or NULL */
     char path[4096], temporary[4096 + 32];
 } lt_file_writer;
 
 bool lt_file_create(lt_file_writer *writer, const char *path, lt_error *err);
+
+/* Before the first write to a file of many megabytes that will be mapped: it is written 2 MiB at a time, and the page cache then holds
+ * it in pieces of that size, which are mapped and dropped at the cost of a page. */
+void lt_file_write_large(lt_file_writer *writer);
 bool lt_file_write(lt_file_writer *writer, const void *data, size_t n, lt_error *err); /* on failure: call abort */
 bool lt_file_commit(lt_file_writer *writer, lt_error *err);                            /* aborts itself on failure */
 void lt_file_abort(lt_file_writer *writer);                                            /* harmless when not open */

@@ -19,6 +19,10 @@
 /* The life of a slab. Only WANTED and LOADING belong to the prefetch thread. */
 typedef enum { SLAB_OUT, SLAB_WANTED, SLAB_LOADING, SLAB_IN } slab_state;
 
+static const uintptr_t FAULT_AROUND = 64 << 10, /* the kernel's default */
+    HUGE = 2 << 20;
+static const int64_t LEAST_HUGE_WINDOW = 8 << 20;
+
 /* Bytes of a mapped file. */
 typedef struct span {
     char *data;
@@ -53,6 +57,7 @@ struct lt_weights {
     int in_use;         /* the slab that lt_weights_use gave last, -1 */
     int64_t window, resident, bytes_read;
     bool populate; /* larger than memory: the prefetch thread waits for the disk, so that products do not */
+    bool huge;     /* pages of the mappings may be huge */
 
     pthread_mutex_t lock; /* guards slab states and the order */
     pthread_cond_t wanted, loaded;
@@ -78,19 +83,44 @@ static void advise(const slab *s, int advice)
 }
 
 /* Takes a slab's pages out of resident memory, and those around it that came in with it: a fault maps the whole aligned
- * block of FAULT_AROUND bytes that it falls into, and at the ends of a slab that is part of a neighbour which may never be
- * dropped itself. A page of a neighbour that is in use comes back when it is touched. */
-static void drop(const slab *s)
+ * block of FAULT_AROUND bytes, or the huge page, that it falls into, and at the ends of a slab that is part of a neighbour which may
+ * never be dropped itself. A page of a neighbour that is in use comes back when it is touched. */
+static void drop(const lt_weights *w, const slab *s)
 {
-    const uintptr_t FAULT_AROUND = 64 << 10; /* the kernel's default */
+    const uintptr_t around = w->huge ? HUGE : FAULT_AROUND;
     for (int i = 0; i < 2 && s->spans[i].bytes; i++) {
         const span *part = &s->spans[i];
-        uintptr_t begin = (uintptr_t)part->data & ~(FAULT_AROUND - 1);
-        uintptr_t end = ((uintptr_t)part->data + (uintptr_t)part->bytes + FAULT_AROUND - 1) & ~(FAULT_AROUND - 1);
+        uintptr_t begin = (uintptr_t)part->data & ~(around - 1);
+        uintptr_t end = ((uintptr_t)part->data + (uintptr_t)part->bytes + around - 1) & ~(around - 1);
         begin = begin < (uintptr_t)part->map ? (uintptr_t)part->map : begin; /* never beyond the file: memory of others is there */
         end = end > (uintptr_t)part->map_end ? (uintptr_t)part->map_end : end;
         madvise((void *)begin, end - begin, MADV_DONTNEED);
     }
+}
+
+/* Whether the page cache holds a slab: a page of every huge one is asked for. */
+static bool is_cached(const slab *s)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    for (int i = 0; i < 2 && s->spans[i].bytes; i++) {
+        uintptr_t begin = (uintptr_t)s->spans[i].data & ~(page - 1), end = (uintptr_t)s->spans[i].data + (uintptr_t)s->spans[i].bytes;
+        for (uintptr_t at = begin; at < end; at += HUGE) {
+            unsigned char in = 1;
+            if (mincore((void *)at, 1, &in) == 0 && !(in & 1))
+                return false;
+        }
+    }
+    return true;
+}
+
+/* Has what the page cache does not hold read. MADV_WILLNEED would read it in single pages, which cost most to map: so in huge ones the
+ * pages are touched, and the caller waits for the disk. */
+static void bring_in(const lt_weights *w, const slab *s)
+{
+    if (!w->huge)
+        advise(s, MADV_WILLNEED);
+    if (w->populate || (w->huge && !is_cached(s)))
+        advise(s, MADV_POPULATE_READ);
 }
 
 static void unlink_slab(lt_weights *w, int i)
@@ -120,7 +150,7 @@ static bool make_room(lt_weights *w, int64_t bytes)
                 pthread_cond_wait(&w->loaded, &w->lock);
             unlink_slab(w, i);
             if (s->state == SLAB_IN)
-                drop(s);
+                drop(w, s);
             s->state = SLAB_OUT; /* a wanted one is skipped by the thread */
             w->resident -= s->bytes;
         }
@@ -145,9 +175,7 @@ static void *prefetch_loop(void *context)
             continue;
         s->state = SLAB_LOADING;
         pthread_mutex_unlock(&w->lock);
-        advise(s, MADV_WILLNEED);
-        if (w->populate)
-            advise(s, MADV_POPULATE_READ);
+        bring_in(w, s);
         pthread_mutex_lock(&w->lock);
         s->state = SLAB_IN;
         pthread_cond_broadcast(&w->loaded);
@@ -371,11 +399,25 @@ static span make_span(const lt_weights *w, int shard, char *data, int64_t bytes)
     return (span){data, bytes, map, map + lt_safetensors_shard_bytes(w->set, shard)};
 }
 
+int64_t lt_weights_overhang(int64_t window_bytes)
+{
+    return window_bytes >= LEAST_HUGE_WINDOW ? 2 * (int64_t)HUGE : 0;
+}
+
+/* Pages of all mappings may be huge, or must not: a window of a few megabytes has no room for what comes in with a row. */
+static void set_huge(lt_weights *w, bool huge)
+{
+    w->huge = huge;
+    for (int i = 0; i < lt_safetensors_shard_count(w->set); i++)
+        madvise(w->maps[i], (size_t)lt_safetensors_shard_bytes(w->set, i), huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+}
+
 void lt_weights_set_window(lt_weights *w, int64_t window_bytes)
 {
     stop_thread(w);
     for (int i = w->oldest; i >= 0; i = w->slabs[i].newer)
-        drop(&w->slabs[i]);
+        drop(w, &w->slabs[i]);
+    set_huge(w, lt_weights_overhang(window_bytes) > 0);
     free(w->slabs);
     free(w->queue);
     w->window = window_bytes;
@@ -442,7 +484,8 @@ lt_matrix lt_weights_use(const lt_weight *weight, int s, int64_t *first_row)
         append_slab(w, i);
         w->resident += it->bytes;
         w->bytes_read += it->bytes;
-        advise(it, MADV_WILLNEED);
+        if (!w->huge) /* else whoever touches it first reads huge pages */
+            advise(it, MADV_WILLNEED);
     } else { /* used again: the youngest now */
         unlink_slab(w, i);
         append_slab(w, i);

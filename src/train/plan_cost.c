@@ -171,7 +171,7 @@ lt_plan_bytes lt_plan_count(const lt_plan_facts *facts, const lt_engine_shape *s
         .parameters = facts->parameter_bytes,
         .gradients = facts->gradient_bytes,
         .optimizer = facts->optimizer_bytes,
-        .weights = min64(choice->window_bytes, facts->forward_bytes + facts->head_bytes),
+        .weights = min64(choice->window_bytes + lt_weights_overhang(choice->window_bytes), facts->forward_bytes + facts->head_bytes),
         .activations = engine.store,
         .workspace = engine.total - engine.store,
         .data = data.used,
@@ -179,8 +179,9 @@ lt_plan_bytes lt_plan_count(const lt_plan_facts *facts, const lt_engine_shape *s
     };
     if (r->teacher) {
         lt_engine_shape beside = lt_plan_teacher_shape(facts, shape);
+        int64_t window = lt_plan_teacher_window(facts, choice);
         bytes.teacher = lt_engine_measure(r->teacher, &beside).total +
-                        min64(lt_plan_teacher_window(facts, choice), facts->teacher_forward_bytes + facts->teacher_head_bytes);
+                        min64(window + lt_weights_overhang(window), facts->teacher_forward_bytes + facts->teacher_head_bytes);
     }
     if (facts->request->frozen)
         bytes.data += lt_frozen_cache_memory(facts->request->frozen);
