@@ -309,9 +309,20 @@ def ask_mask(lathe, source, special, asked, first=0):
     return lathe.ask({"chat": {"source": source, "special": special}, "request": asked, "mask": True, "tokens": STOPS + OTHER_TOKENS, "first_trained": first})
 
 
+def joined(pairs):
+    """Spans that touch or overlap as one."""
+    found = []
+    for begin, end in pairs:
+        if found and begin <= found[-1][1]:
+            found[-1] = (found[-1][0], max(end, found[-1][1]))
+        else:
+            found.append((begin, end))
+    return found
+
+
 def trained(answer):
     data = answer["text"].encode()
-    return [data[a:b].decode() for a, b in answer["spans"]]
+    return [data[a:b].decode() for a, b in joined(answer["spans"])]
 
 
 def check_marked(lathe, name, marked, special, rng, count, tally):
@@ -322,7 +333,7 @@ def check_marked(lathe, name, marked, special, rng, count, tally):
         except Exception as problem:
             tally.compare(name, problem, ask_mask(lathe, marked, special, asked), asked)
             continue
-        expected = [text[a:b] for a, b in (fit(text, *pair) for pair in indices)]
+        expected = [text[a:b] for a, b in joined(fit(text, *pair) for pair in indices)]
         got = ask_mask(lathe, marked, special, asked)
         spans = {"text": json.dumps(trained(got))} if "text" in got else got
         tally.compare(name, json.dumps(expected), spans, asked)
