@@ -29,8 +29,6 @@ bool lt_peft_prompt_check(const lt_peft_config *config, lt_error *err)
         return lt_error_set(err, LT_ERR_USAGE, "encoder_dropout: expected a probability below 1, found %g", p->encoder_dropout);
     if (config->type == LT_PEFT_PROMPT_TUNING && p->init == LT_PROMPT_INIT_TEXT && !p->init_text)
         return lt_error_set(err, LT_ERR_USAGE, "prompt_tuning_init_text: prompt_tuning_init TEXT needs the text to begin with");
-    if (config->modules_to_save.count)
-        return lt_error_set(err, LT_ERR_UNSUPPORTED, "modules_to_save: modules beside virtual tokens are not supported");
     return true;
 }
 

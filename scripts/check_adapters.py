@@ -33,6 +33,8 @@ KINDS = {
     "prompt tuning": ["--method", "prompt-tuning", "--prompt-tuning-init", "sample_vocab"],
     "p-tuning, mlp": ["--method", "p-tuning", "--encoder-hidden-size", "8"],
     "p-tuning, lstm": ["--method", "p-tuning", "--encoder-hidden-size", "8", "--encoder-reparameterization-type", "lstm"],
+    "prompt tuning, head": ["--method", "prompt-tuning", "--modules-to-save", "lm_head"],
+    "prefix, head and norm": ["--method", "prefix-tuning", "--modules-to-save", "lm_head,norm"],
     "prefix": ["--method", "prefix-tuning", "--num-virtual-tokens", "5"],
     "prefix, projected": ["--method", "prefix-tuning", "--prefix-projection", "--encoder-hidden-size", "8"],
 }

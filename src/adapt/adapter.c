@@ -52,6 +52,9 @@ bool lt_adapter_attach(lt_adapter **out, lt_model *model, const lt_peft_config *
         (lt_peft_saves_module(config, model->config.head_name) || lt_peft_saves_module(config, model->config.embed_name)))
         return lt_error_set(err, LT_ERR_UNSUPPORTED, "modules_to_save: '%s' and '%s' are one matrix in this model and cannot be saved apart",
                             model->config.embed_name, model->config.head_name);
+    if (lt_peft_is_prompt(config) && model->config.bidirectional && config->modules_to_save.count)
+        return lt_error_set(err, LT_ERR_UNSUPPORTED, "modules_to_save: modules beside virtual tokens are not supported in an encoder, whose "
+                                                     "classifier reads the first position");
     lt_adapter *a = calloc(1, sizeof *a);
     if (!a)
         return lt_error_set(err, LT_ERR_MEMORY, "out of memory for the adapter");
@@ -61,7 +64,8 @@ bool lt_adapter_attach(lt_adapter **out, lt_model *model, const lt_peft_config *
         return false;
     }
     if (config->modules_to_save.count)
-        lt_model_train_tensors(model, params, "base_model.model.", saved, (void *)config);
+        lt_model_train_tensors(model, params, lt_peft_is_prompt(config) ? LT_ADAPTER_PROMPT_PREFIX : "base_model.model.", saved,
+                               (void *)config);
     *out = a;
     return true;
 }

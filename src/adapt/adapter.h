@@ -48,6 +48,9 @@ bool lt_adapter_init(lt_adapter *adapter, lt_param_list *params, uint64_t seed, 
  * shape; the base's own weights that PEFT stores beside an adapted embedding are passed over. */
 bool lt_adapter_load(lt_adapter *adapter, lt_param_list *params, const char *folder, lt_error *err);
 
+/* What PEFT puts before the names of modules_to_save beside virtual tokens: there the model is not wrapped once more. */
+#define LT_ADAPTER_PROMPT_PREFIX "base_model."
+
 /* Trained tensors whose output alone is in PEFT's file: the encoder of P-tuning and of a projected prefix. */
 #define LT_ADAPTER_ENCODER_FILE "prompt_encoder.safetensors"
 bool lt_adapter_has_encoder(const lt_adapter *adapter);

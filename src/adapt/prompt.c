@@ -17,7 +17,7 @@ typedef struct prompt {
     lt_prompt_encoder_net *net; /* NULL: the values are what is trained */
     int param;                  /* without an encoder: they */
     lt_arena own;               /* with one: values and their gradient */
-    lt_param_list exported;     /* "prompt_embeddings" */
+    lt_param_list exported;     /* "prompt_embeddings", and what modules_to_save name */
 } prompt;
 
 static const char output_name[] = "prompt_embeddings";
@@ -226,6 +226,12 @@ static bool load_encoder(lt_param_list *params, const char *folder, lt_error *er
     return ok;
 }
 
+/* Of modules_to_save, beside the virtual tokens. */
+static bool is_module(const lt_param *p)
+{
+    return strncmp(p->name, LT_ADAPTER_PROMPT_PREFIX, sizeof LT_ADAPTER_PROMPT_PREFIX - 1) == 0;
+}
+
 static bool load(void *state, lt_param_list *params, const char *folder, lt_error *err)
 {
     prompt *a = state;
@@ -236,9 +242,15 @@ static bool load(void *state, lt_param_list *params, const char *folder, lt_erro
     if (!lt_file_join(path, sizeof path, folder, "adapter_model.safetensors", err) || !lt_peft_open_tensors(&set, folder, err))
         return false;
     bool ok = load_one(set, output_name, &params->items[a->param], path, err);
-    if (ok && lt_safetensors_count(set) > 1)
-        ok = lt_error_set(err, LT_ERR_FORMAT, "%s: expected the tensor '%s' alone, found %lld tensors", path, output_name,
-                          (long long)lt_safetensors_count(set));
+    int64_t known = 1;
+    for (int i = 0; ok && i < params->count; i++)
+        if (is_module(&params->items[i])) {
+            ok = load_one(set, params->items[i].name, &params->items[i], path, err);
+            known++;
+        }
+    if (ok && lt_safetensors_count(set) > known)
+        ok = lt_error_set(err, LT_ERR_FORMAT, "%s: expected the tensor '%s'%s, found %lld tensors", path, output_name,
+                          known > 1 ? " and those of modules_to_save" : " alone", (long long)lt_safetensors_count(set));
     lt_safetensors_close(set);
     return ok;
 }
@@ -252,11 +264,18 @@ static bool exports(const void *state)
 static bool exported(void *state, const lt_param_list *params, const lt_param_list **list, lt_error *err)
 {
     prompt *a = state;
-    (void)params;
     (void)err;
     if (a->net)
         encode(&a->virtual, 0, 0, false);
     a->exported.items[0].value = a->virtual.values;
+    for (int i = 0, at = 1; i < params->count; i++) {
+        const lt_param *p = &params->items[i];
+        if (!is_module(p))
+            continue;
+        if (at == a->exported.count)
+            lt_param_list_add(&a->exported, p->name, p->dims, p->shape, p->decay);
+        a->exported.items[at++].value = p->value;
+    }
     *list = &a->exported;
     return true;
 }

@@ -270,6 +270,9 @@ static bool set_preference(setup *s, lt_error *err)
     }
     if (from->ref_adapter && !(s->to.objective->needs & LT_TARGET_BIT(LT_TARGET_REFERENCE_LOGP)))
         return lt_error_set(err, LT_ERR_USAGE, "ref_adapter: loss_type %s has no reference model", from->loss_type);
+    if (strcmp(from->loss_type, "kto") == 0 && from->batch_size < 2)
+        return lt_error_set(err, LT_ERR_USAGE, "batch_size: kto compares answers of a batch with one another, so it takes 2 or more, found %lld",
+                            (long long)from->batch_size);
     s->to.ref_adapter = from->ref_adapter;
     return true;
 }

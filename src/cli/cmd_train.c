@@ -46,7 +46,7 @@ static const char *shape_idle(const lathe_train_options *train, const char *name
     } shapes[] = {
         {"lora-r", LORA}, {"lora-alpha", LORA}, {"lora-dropout", LORA}, {"use-rslora", LORA}, {"init-lora-weights", LORA},
         {"rank-pattern", LORA}, {"alpha-pattern", LORA}, {"layers-to-transform", LORA}, {"layers-pattern", LORA},
-        {"top-layers", LORA}, {"target-modules", LORA | IA3}, {"exclude-modules", LORA | IA3}, {"modules-to-save", LORA | IA3},
+        {"top-layers", LORA}, {"target-modules", LORA | IA3}, {"exclude-modules", LORA | IA3}, {"modules-to-save", ANY},
         {"trainable-token-indices", LORA},
         {"feedforward-modules", IA3}, {"num-virtual-tokens", PROMPT | P | PREFIX}, {"prompt-tuning-init", PROMPT},
         {"prompt-tuning-init-text", PROMPT}, {"encoder-reparameterization-type", P}, {"encoder-hidden-size", P | PREFIX},
@@ -75,6 +75,25 @@ static const char *shape_idle(const lathe_train_options *train, const char *name
     return NULL;
 }
 
+/* Numbers of a preference loss, and the losses that have them. */
+static const char *loss_idle(const lathe_train_options *train, const char *name)
+{
+    static const struct {
+        const char *option, *losses[6];
+    } numbers[] = {
+        {"label-smoothing", {"sigmoid", "robust", "exo_pair", "cpo", "simpo"}},
+        {"discopop-tau", {"discopop"}},
+        {"simpo-gamma", {"simpo"}},
+        {"cpo-alpha", {"cpo", "cpo_hinge", "cpo_ipo", "simpo"}},
+        {"desirable-weight", {"kto", "apo_zero_unpaired"}},
+        {"undesirable-weight", {"kto", "apo_zero_unpaired"}},
+    };
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers && strcmp(train->command, "dpo") == 0; i++)
+        if (strcmp(name, numbers[i].option) == 0 && !one_of(train->loss_type, numbers[i].losses))
+            return "this --loss-type does not use it";
+    return NULL;
+}
+
 const char *lt_cmd_train_idle(const lt_options *options, const lt_option *option)
 {
     static const struct {
@@ -86,9 +105,9 @@ const char *lt_cmd_train_idle(const lt_options *options, const lt_option *option
         {"power", {"polynomial"}},
     };
     const lathe_train_options *train = &options->train;
-    const char *shapeless = shape_idle(train, option->name);
-    if (shapeless)
-        return shapeless;
+    const char *shapeless = shape_idle(train, option->name), *lossless = loss_idle(train, option->name);
+    if (shapeless || lossless)
+        return shapeless ? shapeless : lossless;
     for (size_t i = 0; i < sizeof kwargs / sizeof *kwargs; i++)
         if (strcmp(option->name, kwargs[i].option) == 0 && !one_of(train->lr_scheduler_type, kwargs[i].schedules))
             return "this --lr-scheduler-type does not use it";

@@ -20,12 +20,13 @@ struct lt_score_model {
 
 bool lt_score_model_adapter_outputs(const char *adapter, int64_t *outputs, lt_error *err)
 {
-    static const char *const keys[] = {"base_model.model.score.weight", "base_model.model.classifier.weight"};
+    static const char *const keys[] = {"base_model.model.score.weight", "base_model.model.classifier.weight",
+                                       LT_ADAPTER_PROMPT_PREFIX "score.weight", LT_ADAPTER_PROMPT_PREFIX "classifier.weight"};
     lt_safetensors *set;
     *outputs = 0;
     if (!lt_peft_open_tensors(&set, adapter, err))
         return false;
-    for (int i = 0; i < 2; i++) {
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         const lt_tensor_info *info = lt_safetensors_find(set, keys[i]);
         if (info && info->dims == 2)
             *outputs = info->shape[0];

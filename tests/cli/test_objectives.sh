@@ -85,3 +85,38 @@ head -1 "$work/labelled.jsonl" >"$work/one.jsonl"
 run classify --model "$tiny" --data "$work/one.jsonl" --output "$work/none"
 expect_status 2
 expect_err "a classifier needs two classes"
+
+it "says which numbers a loss does not use, and that kto takes two answers"
+run dpo --model "$tiny" --data "$work/pairs.jsonl" --simpo-gamma 1 --output "$work/none"
+expect_status 2
+expect_err "--simpo-gamma has no effect here: this --loss-type does not use it"
+run dpo --model "$tiny" --data "$work/rated.jsonl" --loss-type kto --batch-size 1 --output "$work/none"
+expect_status 2
+expect_err "batch_size: kto compares answers"
+
+it "trains a head beside virtual tokens, and goes on with both"
+for m in prompt-tuning p-tuning prefix-tuning; do
+    run classify --model "$tiny" --data "$work/labelled.jsonl" --eval-data "$work/labelled.jsonl" --method $m --num-virtual-tokens 3 \
+        --output "$work/$m" $short --json
+    expect_status 0
+    loss=$("$helper" json "$work/out" eval_loss)
+    run eval --model "$tiny" --adapter "$work/$m" --data "$work/labelled.jsonl" --json
+    expect_status 0
+    again=$("$helper" json "$work/out" loss)
+    awk -v a="$loss" -v b="$again" 'BEGIN { d = a - b; exit !(d * d < 1e-8) }' || problem "$m: loss $loss became $again"
+    run classify --model "$tiny" --data "$work/labelled.jsonl" --adapter "$work/$m" --output "$work/on" --overwrite $short
+    expect_status 0
+done
+
+it "takes two texts as one row"
+cat >"$work/two.jsonl" <<'ROWS'
+{"text": "The ferry leaves", "text_pair": "at nine.", "label": "yes"}
+{"text": "The keeper keeps", "text_pair": "the ferry.", "label": "no"}
+ROWS
+run classify --model "$tiny" --data "$work/two.jsonl" --output "$work/two" $short
+expect_status 0
+first=$(head -1 "$work/two.jsonl")
+echo "${first%%, \"text_pair\"*}, \"text_pair\": 3, \"label\": \"yes\"}" >"$work/broken.jsonl"
+run eval --model "$tiny" --adapter "$work/two" --data "$work/broken.jsonl"
+expect_status 1
+expect_err "broken.jsonl:1: field 'text_pair': expected a string"
