@@ -252,6 +252,8 @@ bool lt_run_write_summary(const lt_run *run, lt_train_result *result, lt_error *
         run->plan.mode, "threads", run->plan.shape.threads);
     if (out && run->replay_eval)
         set_drift(run, out);
+    if (out && run->teacher)
+        json_object_set_new(out, "teacher", json_string(o->teacher));
     if (!out)
         return lt_error_set(err, LT_ERR_MEMORY, "%s/summary.json: out of memory", run->folder.path);
     for (int i = 0; run->eval_classes && i < 3; i++)

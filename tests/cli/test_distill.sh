@@ -25,6 +25,7 @@ for step in 1 60; do
 done
 awk "BEGIN { exit !($kl < 0.6 * $(value "$work/run" 1 kl)) }" || problem "the divergence went from $(value "$work/run" 1 kl) to $kl"
 grep -q '"eval_kl"' "$work/run/metrics.jsonl" || problem "no divergence on the evaluation rows"
+[ "$("$helper" json "$work/run/summary.json" teacher)" = "$work/teacher" ] || problem "the summary does not name the teacher"
 grep -q "^teacher: " "$work/run/recipe.yaml" || problem "the recipe has no teacher"
 
 it "gives the same bytes for another number of threads"

@@ -122,6 +122,30 @@ Test(plan, gives_up_speed_step_by_step_as_memory_gets_tighter)
     drop(&f);
 }
 
+Test(plan, counts_a_teacher_and_still_keeps_the_limit)
+{
+    fixture f = make(true);
+    lt_plan alone, plan;
+    lt_error err;
+    lt_model *teacher;
+    cr_assert(lt_plan_make(&alone, request(&f), &err) && lt_model_open(&teacher, f.folder.path, &err), "%s", err.message);
+    f.request.teacher = teacher;
+    cr_assert(lt_plan_make(&plan, request(&f), &err), "%s", err.message);
+    cr_assert_eq(alone.bytes.teacher, 0);
+    cr_assert_not(plan.teacher_shape.training);
+    cr_assert_geq(plan.teacher_shape.head_chunk, plan.shape.head_chunk);
+    lt_engine_bytes engine = lt_engine_measure(teacher, &plan.teacher_shape);
+    cr_assert_gt(plan.bytes.teacher, engine.total);
+    cr_assert_leq(plan.bytes.teacher, engine.total + plan.teacher_window_bytes);
+    cr_assert_eq(plan.bytes.total - alone.bytes.total, plan.bytes.teacher);
+    cr_assert_gt(plan.flops_per_step, alone.flops_per_step);
+    int64_t limit = f.request.max_memory_bytes = plan.bytes.total - plan.bytes.teacher / 2;
+    cr_assert(lt_plan_make(&plan, request(&f), &err), "%s", err.message);
+    cr_assert_leq(plan.bytes.total, limit);
+    lt_model_close(teacher);
+    drop(&f);
+}
+
 Test(plan, the_least_that_it_names_is_enough)
 {
     fixture f = make(false);
