@@ -1,6 +1,7 @@
 #include "models/open.h"
 
 #include "models/family.h"
+#include "models/fused_experts.h"
 #include "models/gguf.h"
 
 /* What a model is opened as: labels 0: as it is. */
@@ -42,7 +43,13 @@ static bool open_as(lt_model **model, const char *path, const wanted *as, lt_err
     lt_config config;
     if (lt_gguf_is(path))
         return open_gguf(model, path, as, err);
-    return lt_family_load(path, &config, err) && shape(&config, as, err) && lt_model_build(model, path, &config, err);
+    if (!lt_family_load(path, &config, err) || !shape(&config, as, err))
+        return false;
+    lt_safetensors *set;
+    if (lt_safetensors_open(&set, path, err) && lt_fused_experts_split(&set, &config, err))
+        return lt_model_build_over(model, path, set, &config, err);
+    lt_config_free(&config);
+    return false;
 }
 
 bool lt_model_open(lt_model **model, const char *path, lt_error *err)

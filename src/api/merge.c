@@ -15,6 +15,7 @@
 #include "formats/json.h"
 #include "models/companions.h"
 #include "models/family.h"
+#include "models/fused_experts.h"
 #include "models/gguf.h"
 #include "models/new_folder.h"
 #include "text/tokenizer_gguf.h"
@@ -25,7 +26,8 @@ static bool open_base(lt_merge *m)
 {
     const char *path = m->options->model;
     if (!lt_gguf_is(path))
-        return lt_family_load(path, &m->config, m->err) && lt_safetensors_open(&m->base, path, m->err);
+        return lt_family_load(path, &m->config, m->err) && lt_safetensors_open(&m->base, path, m->err) &&
+               lt_fused_experts_split(&m->base, &m->config, m->err);
     return lt_gguf_open(&m->source, path, m->err) && lt_gguf_config_load(m->source, &m->config, m->err) &&
            lt_gguf_tensors_open(m->source, &m->config, &m->base, m->err);
 }
