@@ -345,10 +345,10 @@ static lt_gemm_ahead next_block(const product *p, int64_t task, int64_t next_tas
     return ahead;
 }
 
-/* Whether a second product is so short that its panels fit beside the first's. */
-static bool joins(const product *more)
+/* Whether a second product is summed up in the tiles of the first: it may be, and is so short that its panels fit beside the first's. */
+static bool joins(const product *p)
 {
-    return more && padded_words(more->kernel, more->call->K) <= TERM_WORDS;
+    return p->more && !p->call->more->apart && padded_words(p->kernel, p->more->call->K) <= TERM_WORDS;
 }
 
 /* next_task: the one that this thread does after this (or one past the last). */
@@ -360,15 +360,15 @@ static void run_task(const product *p, int64_t task, int64_t next_task, char *sc
     char *own_a = scratch + block_b_bytes(p->kernel), *decoded = own_a + own_a_bytes(p->kernel);
     char *term_b = decoded + decoded_bytes(p->kernel);
     joined term = {p->more, term_b, term_b + term_b_bytes(p->kernel)};
-    if (joins(p->more))
+    if (joins(p))
         pack_b(p->more, k_block(p->more, 0), columns, term_b, decoded);
     for (int64_t i = 0; i <= last; i++) {
         range k = k_block(p, i);
         lt_gemm_ahead ahead = next_block(p, task, next_task, i, tiles * (row_bytes(p, k) / (4 * LT_GEMM_WORD_STEP)));
         pack_b(p, k, columns, scratch, decoded);
-        multiply_block(p, k, panels, columns, scratch, own_a, &ahead, i == last && joins(p->more) ? &term : NULL);
+        multiply_block(p, k, panels, columns, scratch, own_a, &ahead, i == last && joins(p) ? &term : NULL);
     }
-    for (int64_t i = 0; p->more && !joins(p->more) && i < k_blocks(p->more); i++) {
+    for (int64_t i = 0; p->more && !joins(p) && i < k_blocks(p->more); i++) {
         lt_gemm_ahead nothing = {0};
         range k = k_block(p->more, i);
         pack_b(p->more, k, columns, scratch, decoded);

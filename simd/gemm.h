@@ -29,11 +29,13 @@
 typedef enum lt_compute { LT_COMPUTE_F32, LT_COMPUTE_BF16 } lt_compute;
 
 /* A second product that is added to the first: C += A (M,K) · op(B). What a low-rank adapter does to a layer. A short one is summed up
- * in the registers that hold a tile of C. The call's own alpha is 1. */
+ * in the registers that hold a tile of C, unless M is a few rows: so its bytes may depend on M, which `apart` rules out. The call's own
+ * alpha is 1. */
 typedef struct lt_gemm_term {
     int64_t K;
     const lt_matrix *a, *b; /* (M,K); (K,N), or (N,K) with transpose_b */
     bool transpose_b;
+    bool apart; /* always the bytes of a second call with beta = 1 */
 } lt_gemm_term;
 
 typedef struct lt_gemm_call {

@@ -72,21 +72,22 @@ static void add_bias(const lt_linear *linear, const lt_linear_io *io)
         k->axpy(io->y + t * io->y_stride, 1.0f, linear->bias, linear->N);
 }
 
-/* An adapter's share as the second term of a product: rows or columns of `right` from `first` on. */
+/* Answers do not depend on how many are made at once: outside training the term is apart.
+ * An adapter's share as the second term of a product: rows or columns of `right` from `first` on. */
 typedef struct low_term {
     lt_matrix left, right;
     lt_gemm_term term;
 } low_term;
 
-static const lt_gemm_term *low_part(low_term *part, const lt_low_rank *low, int64_t T, int64_t width, bool transpose, int64_t first,
-                                    int64_t count)
+static const lt_gemm_term *low_part(low_term *part, const lt_workspace *ws, const lt_low_rank *low, int64_t T, int64_t width,
+                                    bool transpose, int64_t first, int64_t count)
 {
     if (!low)
         return NULL;
     part->left = lt_matrix_f32(low->left, T, low->R);
     part->right = transpose ? lt_matrix_f32(low->right + first * low->R, count, low->R) : lt_matrix_f32(low->right + first, low->R, count);
     part->right.row_stride = transpose ? low->R : width;
-    part->term = (lt_gemm_term){.K = low->R, .a = &part->left, .b = &part->right, .transpose_b = transpose};
+    part->term = (lt_gemm_term){.K = low->R, .a = &part->left, .b = &part->right, .transpose_b = transpose, .apart = !ws->training};
     return &part->term;
 }
 
@@ -106,7 +107,7 @@ static void base_forward(const lt_linear *linear, lt_workspace *ws, const lt_lin
             call.a = &x;
             call.beta = s ? 1 : 0;
             call.bias = s ? NULL : linear->bias;
-            call.more = low_part(&part, s ? NULL : low, io->T, linear->N, true, 0, linear->N);
+            call.more = low_part(&part, ws, s ? NULL : low, io->T, linear->N, true, 0, linear->N);
         } else {
             call.N = w.rows;
             call.K = linear->K;
@@ -114,7 +115,7 @@ static void base_forward(const lt_linear *linear, lt_workspace *ws, const lt_lin
             call.transpose_b = true;
             call.c += row;
             call.bias = linear->bias && !linear->weight.paired_rows ? linear->bias + row : NULL;
-            call.more = low_part(&part, low, io->T, linear->N, true, row, w.rows);
+            call.more = low_part(&part, ws, low, io->T, linear->N, true, row, w.rows);
         }
         lt_gemm(&call);
     }
@@ -133,7 +134,7 @@ static void base_backward_transposed(const lt_linear *linear, lt_workspace *ws, 
         lt_matrix w = lt_weights_use(&linear->weight, s, &row);
         lt_gemm(&(lt_gemm_call){.M = io->T, .N = w.rows, .K = linear->N, .compute = ws->compute, .packed_a = io->packed_dy, .b = &w,
                                 .transpose_b = true, .c = io->dx + row, .c_stride = io->dx_stride, .alpha = 1, .beta = beta,
-                                .scratch = ws->gemm, .more = low_part(&part, low, io->T, linear->K, false, row, w.rows)});
+                                .scratch = ws->gemm, .more = low_part(&part, ws, low, io->T, linear->K, false, row, w.rows)});
     }
 }
 
@@ -154,7 +155,7 @@ static void base_backward(const lt_linear *linear, lt_workspace *ws, const lt_li
                 pack(ws, io->y + first + row, io->y_stride, io->T, part.rows, ws->packed_dy);
             lt_gemm(&(lt_gemm_call){.M = io->T, .N = linear->K, .K = part.rows, .compute = ws->compute, .packed_a = io->packed_dy,
                                     .b = &part, .c = io->dx, .c_stride = io->dx_stride, .alpha = 1, .beta = beta, .scratch = ws->gemm,
-                                    .more = low_part(&low_space, low, io->T, linear->K, false, 0, linear->K)});
+                                    .more = low_part(&low_space, ws, low, io->T, linear->K, false, 0, linear->K)});
         }
     }
 }

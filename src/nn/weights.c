@@ -232,6 +232,7 @@ bool lt_weights_adopt(lt_weights **out, lt_safetensors *set, lt_error *err)
             goto fail;
         }
         w->maps[i] = map;
+        madvise(map, bytes, MADV_NOHUGEPAGE); /* until a window is set that has room: what is read before would stay */
         total += (int64_t)bytes;
         lt_sigbus_guard(map, bytes);
     }

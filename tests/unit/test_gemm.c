@@ -99,6 +99,11 @@ Test(gemm, a_second_term_is_a_second_call_on_any_number_of_threads)
         lt_gemm(&call);
         lt_gemm(&(lt_gemm_call){.M = M, .N = N, .K = R, .compute = compute, .a = &ml, .b = &mr, .transpose_b = transpose, .c = two,
                                 .c_stride = N, .alpha = 1, .beta = 1, .scratch = scratch});
+        more.apart = true;
+        call.more = &more;
+        call.c = again;
+        lt_gemm(&call);
+        cr_assert(memcmp(two, again, (size_t)(M * N) * sizeof *two) == 0, "apart: M %lld, R %lld", (long long)M, (long long)R);
         for (int64_t j = 0; j < M * N; j++)
             cr_assert(fabsf(one[j] - two[j]) < 2e-4f, "M %lld, R %lld: %g, %g", (long long)M, (long long)R, one[j], two[j]);
         free(scratch);
