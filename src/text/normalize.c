@@ -115,11 +115,21 @@ static bool apply_form(const lt_step *step, lt_normalize_scratch *s, const lt_vi
 /* One character to at most three; returns how many. */
 typedef int map_fn(uint32_t c, uint32_t out[3]);
 
-static bool map_characters(map_fn *map, const lt_view *in, lt_ntext *out, bool *changed, lt_error *err)
+/* ASCII that a map leaves as it is: from first to last, but not from `but` to but_last. Most of most texts, and not worth a call. */
+typedef struct kept_ascii {
+    unsigned char first, last, but, but_last;
+} kept_ascii;
+
+static bool map_characters(map_fn *map, kept_ascii kept, const lt_view *in, lt_ntext *out, bool *changed, lt_error *err)
 {
     size_t same = 0; /* what stands from here on is as it was, and is copied in one go */
     for (size_t i = 0; i < in->size;) {
         uint32_t c, to[3];
+        unsigned char byte = (unsigned char)in->text[i];
+        if (byte >= kept.first && byte <= kept.last && (byte < kept.but || byte > kept.but_last)) {
+            i++;
+            continue;
+        }
         size_t end = i + (size_t)lt_utf8_decode(in->text + i, in->size - i, &c);
         int n = map(c, to);
         if (n != 1 || to[0] != c) {
@@ -136,20 +146,20 @@ static bool map_characters(map_fn *map, const lt_view *in, lt_ntext *out, bool *
     return !*changed || lt_ntext_copy(out, in, same, in->size, err);
 }
 
-#define MAP_STEP(name)                                                                                                 \
+#define MAP_STEP(name, ...)                                                                                            \
     static bool apply_##name(const lt_step *step, lt_normalize_scratch *s, const lt_view *in, lt_ntext *out,           \
                              bool *changed, lt_error *err)                                                             \
     {                                                                                                                  \
         (void)step;                                                                                                    \
         (void)s;                                                                                                       \
-        return map_characters(map_##name, in, out, changed, err);                                                      \
+        return map_characters(map_##name, (kept_ascii){__VA_ARGS__}, in, out, changed, err);                           \
     }
 
 static int map_lowercase(uint32_t c, uint32_t out[3])
 {
     return lt_unicode_lower(c, out);
 }
-MAP_STEP(lowercase)
+MAP_STEP(lowercase, 0, 0x7F, 'A', 'Z')
 
 static int keep_if(bool keep, uint32_t c, uint32_t out[3])
 {
@@ -161,13 +171,13 @@ static int map_strip_accents(uint32_t c, uint32_t out[3])
 {
     return keep_if(!lt_unicode_is_mark(c), c, out);
 }
-MAP_STEP(strip_accents)
+MAP_STEP(strip_accents, 0, 0x7F, 0xFF, 0)
 
 static int map_strip_nonspacing(uint32_t c, uint32_t out[3])
 {
     return keep_if(!lt_unicode_is_nonspacing(c), c, out);
 }
-MAP_STEP(strip_nonspacing)
+MAP_STEP(strip_nonspacing, 0, 0x7F, 0xFF, 0)
 
 static int map_clean(uint32_t c, uint32_t out[3])
 {
@@ -176,7 +186,7 @@ static int map_clean(uint32_t c, uint32_t out[3])
     out[0] = lt_unicode_is_space(c) ? ' ' : c;
     return 1;
 }
-MAP_STEP(clean)
+MAP_STEP(clean, ' ', '~', 0xFF, 0)
 
 static int map_chinese(uint32_t c, uint32_t out[3])
 {
@@ -188,7 +198,7 @@ static int map_chinese(uint32_t c, uint32_t out[3])
     out[2] = ' ';
     return chinese ? 3 : 1;
 }
-MAP_STEP(chinese)
+MAP_STEP(chinese, 0, 0x7F, 0xFF, 0)
 
 /* SentencePiece's clean-up for translation models. */
 static int map_nmt(uint32_t c, uint32_t out[3])
@@ -200,7 +210,7 @@ static int map_nmt(uint32_t c, uint32_t out[3])
     out[0] = space ? ' ' : c;
     return 1;
 }
-MAP_STEP(nmt)
+MAP_STEP(nmt, ' ', '~', 0xFF, 0)
 
 static bool apply_bytelevel(const lt_step *step, lt_normalize_scratch *s, const lt_view *in, lt_ntext *out,
                             bool *changed, lt_error *err)

@@ -55,6 +55,8 @@ bool lt_unicode_is_new_extend(uint32_t c)
 
 bool lt_unicode_is_punctuation(uint32_t c)
 {
+    if (c < 0x80) /* as in the table, without the search */
+        return c - '!' < 15 || c - ':' < 7 || c - '[' < 6 || c - '{' < 4;
     return in_ranges(lt_unicode_punctuations, lt_unicode_punctuations_count, c);
 }
 
