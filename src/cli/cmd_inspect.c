@@ -64,13 +64,45 @@ static void print_weights(const json_t *facts)
     print_field("on disk", text);
 }
 
+static void print_experts(const json_t *facts)
+{
+    char text[256];
+    if (!integer(facts, "experts"))
+        return;
+    int used = snprintf(text, sizeof text, "%lld of width %lld, %lld for each token", (long long)integer(facts, "experts"),
+                        (long long)integer(facts, "expert_width"), (long long)integer(facts, "experts_per_token"));
+    if (integer(facts, "shared_expert_width"))
+        used += snprintf(text + used, sizeof text - (size_t)used, "; a shared one of width %lld",
+                         (long long)integer(facts, "shared_expert_width"));
+    if (integer(facts, "sparse_layers") < integer(facts, "layers"))
+        snprintf(text + used, sizeof text - (size_t)used, "; in %lld of %lld layers", (long long)integer(facts, "sparse_layers"),
+                 (long long)integer(facts, "layers"));
+    print_field("experts", text);
+}
+
+static void print_head(const json_t *facts)
+{
+    char text[256];
+    const char *head = string(facts, "head");
+    long long vocabulary = (long long)integer(facts, "vocabulary");
+    if (!strcmp(head, "classifier"))
+        snprintf(text, sizeof text, "%lld; a classifier of %lld labels in place of an output head", vocabulary,
+                 (long long)integer(facts, "labels"));
+    else if (!strcmp(head, "none"))
+        snprintf(text, sizeof text, "%lld, no output head", vocabulary);
+    else
+        snprintf(text, sizeof text, "%lld, output head %s the embedding", vocabulary, !strcmp(head, "embedding") ? "is" : "apart from");
+    print_field("vocabulary", text);
+}
+
 static void print_model(const json_t *facts)
 {
     char text[512];
     if (json_object_get(facts, "problem"))
         print_field("problem", string(facts, "problem"));
     if (json_object_get(facts, "layers")) {
-        snprintf(text, sizeof text, "%s (%s)", string(facts, "architecture"), string(facts, "model_type"));
+        snprintf(text, sizeof text, "%s (%s%s)", string(facts, "architecture"), string(facts, "model_type"),
+                 json_is_true(json_object_get(facts, "encoder")) ? ", an encoder" : "");
         print_field("architecture", text);
         snprintf(text, sizeof text,
                  "%lld of width %lld; %lld heads of %lld, %lld for keys and values; feed-forward %lld",
@@ -78,14 +110,16 @@ static void print_model(const json_t *facts)
                  (long long)integer(facts, "heads"), (long long)integer(facts, "head_width"),
                  (long long)integer(facts, "key_value_heads"), (long long)integer(facts, "feed_forward"));
         print_field("layers", text);
-        snprintf(text, sizeof text, "%lld, output head %s the embedding", (long long)integer(facts, "vocabulary"),
-                 json_is_true(json_object_get(facts, "tied_head")) ? "is" : "apart from");
-        print_field("vocabulary", text);
-        snprintf(text, sizeof text, "%lld positions", (long long)integer(facts, "positions"));
+        print_experts(facts);
+        print_head(facts);
+        int used = snprintf(text, sizeof text, "%lld positions", (long long)integer(facts, "positions"));
+        if (integer(facts, "window"))
+            snprintf(text + used, sizeof text - (size_t)used, "; a window of %lld tokens in %lld of %lld layers",
+                     (long long)integer(facts, "window"), (long long)integer(facts, "windowed_layers"), (long long)integer(facts, "layers"));
         print_field("context", text);
     }
     const json_t *tokenizer = json_object_get(facts, "tokenizer");
-    snprintf(text, sizeof text, "%s, %lld tokens", string(tokenizer, "kind"),
+    snprintf(text, sizeof text, json_object_get(tokenizer, "vocabulary") ? "%s, %lld tokens" : "%s", string(tokenizer, "kind"),
              (long long)integer(tokenizer, "vocabulary"));
     print_field("tokenizer", tokenizer ? text : "none");
     print_field("chat template", json_is_true(json_object_get(facts, "chat_template")) ? "yes" : "none");
@@ -93,20 +127,38 @@ static void print_model(const json_t *facts)
         print_field("adapters", flat(json_object_get(facts, "adapters"), text, sizeof text));
 }
 
+/* In the words of --method. */
+static const char *method_of(const json_t *config)
+{
+    static const char *const known[][2] = {{"IA3", "IA3"}, {"PROMPT_TUNING", "prompt tuning"}, {"P_TUNING", "P-tuning"},
+                                           {"PREFIX_TUNING", "prefix tuning"}};
+    const char *type = string(config, "peft_type");
+    if (!strcmp(type, "LORA"))
+        return json_is_true(json_object_get(config, "use_dora"))     ? "DoRA"
+               : json_is_true(json_object_get(config, "use_rslora")) ? "LoRA, rank-stabilised (rsLoRA)"
+                                                                     : "LoRA";
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (!strcmp(known[i][0], type))
+            return known[i][1];
+    return type;
+}
+
 static void print_adapter(const json_t *config)
 {
     static const char *const keys[][2] = {
-        {"peft_type", "method"},
         {"base_model_name_or_path", "base model"},
         {"r", "rank"},
         {"lora_alpha", "alpha"},
         {"scale", "scale"},
         {"lora_dropout", "dropout"},
         {"target_modules", "targets"},
+        {"target_parameters", "also targets"},
+        {"feedforward_modules", "inputs of"},
         {"modules_to_save", "also saved"},
         {"num_virtual_tokens", "virtual tokens"},
     };
     char text[1024];
+    print_field("method", method_of(config));
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         const json_t *value = json_object_get(config, keys[i][0]);
         if (value && !json_is_null(value))
@@ -142,8 +194,8 @@ static bool print_tensors(const lt_safetensors *set, lt_error *err)
         lt_tensor_groups_free(&groups);
         return false;
     }
-    printf("\n%s%lld tensors%s\n", lt_style_on(stdout, LT_STYLE_BOLD), (long long)lt_safetensors_count(set),
-           lt_style_off(stdout));
+    printf("\n%s%lld tensor%s%s\n", lt_style_on(stdout, LT_STYLE_BOLD), (long long)lt_safetensors_count(set),
+           lt_safetensors_count(set) == 1 ? "" : "s", lt_style_off(stdout));
     lt_tensor_groups_print(&groups, stdout);
     lt_tensor_groups_free(&groups);
     return true;

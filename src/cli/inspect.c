@@ -71,7 +71,8 @@ static void add_weights(json_t *facts, const lt_safetensors *set, const char *co
     char dtypes[64];
     for (int64_t i = 0; i < lt_safetensors_count(set); i++) {
         const lt_tensor_info *info = lt_safetensors_at(set, i);
-        if (lt_dtype_get(info->dtype)->is_float && strcmp(info->name, counted_twice) != 0) /* no buffers of positions */
+        bool buffer = !strncmp(info->name, "rope_f", 6); /* a GGUF's factors of positions */
+        if (lt_dtype_get(info->dtype)->is_float && strcmp(info->name, counted_twice) != 0 && !buffer) /* no buffers of positions */
             parameters += info->elements;
     }
     for (int shard = 0; shard < lt_safetensors_shard_count(set); shard++)
@@ -94,6 +95,38 @@ static void add_sizes(json_t *facts, const lt_config *c)
                               "positions", c->max_position, "tied_head", (int)c->tied_head);
     json_object_update(facts, sizes);
     json_decref(sizes);
+    int windowed = 0, sparse = 0, window = 0;
+    for (int64_t l = 0; l < c->L; l++) {
+        windowed += c->layers[l].window > 0;
+        sparse += c->layers[l].sparse;
+        window = c->layers[l].window > window ? c->layers[l].window : window;
+    }
+    const char *head = c->labels ? "classifier" : !*c->head_name ? "none" : c->tied_head ? "embedding" : "own";
+    json_object_set_new(facts, "head", json_string(head));
+    json_object_set_new(facts, "encoder", json_boolean(c->bidirectional));
+    if (c->labels)
+        json_object_set_new(facts, "labels", json_integer(c->labels));
+    if (windowed)
+        json_object_update_new(facts, json_pack("{s:i, s:i}", "window", window, "windowed_layers", windowed));
+    if (c->experts)
+        json_object_update_new(facts, json_pack("{s:I, s:I, s:I, s:I, s:i}", "experts", (json_int_t)c->experts, "experts_per_token",
+                                                (json_int_t)c->experts_per_token, "expert_width", (json_int_t)c->expert_F,
+                                                "shared_expert_width", (json_int_t)c->shared_F, "sparse_layers", sparse));
+}
+
+/* Older layouts, which have no one file that says it all: the kind alone. */
+static void add_old_tokenizer(json_t *facts, const char *folder)
+{
+    static const struct {
+        const char *file, *beside, *kind;
+    } known[] = {{"tokenizer.model", NULL, "SentencePiece or tiktoken (tokenizer.model)"},
+                 {"vocab.json", "merges.txt", "BPE (vocab.json and merges.txt)"},
+                 {"vocab.txt", NULL, "WordPiece (vocab.txt)"}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (has_file(folder, known[i].file) && (!known[i].beside || has_file(folder, known[i].beside))) {
+            json_object_set_new(facts, "tokenizer", json_pack("{s:s}", "kind", known[i].kind));
+            return;
+        }
 }
 
 /* "BPE" and the number of tokens, from tokenizer.json itself. */
@@ -101,8 +134,10 @@ static bool add_tokenizer(json_t *facts, const char *folder, lt_error *err)
 {
     enum { LIMIT_BYTES = 256 << 20 };
     char path[4096];
-    if (!has_file(folder, "tokenizer.json"))
+    if (!has_file(folder, "tokenizer.json")) {
+        add_old_tokenizer(facts, folder);
         return true;
+    }
     json_t *document = NULL;
     if (!lt_file_join(path, sizeof path, folder, "tokenizer.json", err) ||
         !(document = lt_json_load(path, LIMIT_BYTES, err)))
@@ -236,6 +271,36 @@ static bool is_gguf_adapter(const lt_gguf *file)
     return lt_gguf_get_string(file, "general.type", &type, NULL) && type.size == 7 && !memcmp(type.data, "adapter", 7);
 }
 
+/* The rank of a GGUF adapter, and the layers that it adapts by their last names: its tensors say both. */
+static void add_gguf_ranks(json_t *facts, const lt_safetensors *set)
+{
+    static const char ending[] = ".weight.lora_b";
+    json_t *config = json_object_get(facts, "config"), *targets = json_array(), *item;
+    int64_t low = 0, high = 0;
+    for (int64_t i = 0; i < lt_safetensors_count(set); i++) {
+        const lt_tensor_info *info = lt_safetensors_at(set, i);
+        size_t n = strlen(info->name), k = strlen(ending), at;
+        if (n <= k || strcmp(info->name + n - k, ending) || info->dims != 2)
+            continue;
+        size_t begin = n - k;
+        while (begin > 0 && info->name[begin - 1] != '.')
+            begin--;
+        json_t *name = json_stringn(info->name + begin, n - k - begin);
+        bool known = !name || json_array_size(targets) > 64;
+        json_array_foreach(targets, at, item) known |= json_equal(item, name);
+        if (!known)
+            json_array_append(targets, name);
+        json_decref(name);
+        low = low && low < info->shape[1] ? low : info->shape[1];
+        high = high > info->shape[1] ? high : info->shape[1];
+    }
+    if (high && low == high)
+        json_object_set_new(config, "r", json_integer(high));
+    else if (high)
+        json_object_set_new(config, "r", json_sprintf("%lld to %lld", (long long)low, (long long)high));
+    json_object_set_new(config, "target_modules", targets);
+}
+
 static bool add_gguf(json_t *facts, const char *path, lt_safetensors **set, lt_error *err)
 {
     lt_gguf *file;
@@ -264,8 +329,11 @@ static bool add_gguf(json_t *facts, const char *path, lt_safetensors **set, lt_e
     }
     add_gguf_tokenizer(facts, file);
     json_object_set_new(facts, "chat_template", json_boolean(lt_gguf_find(file, "tokenizer.chat_template") != NULL));
-    if (lt_gguf_tensors_raw(file, set, &problem))
+    if (lt_gguf_tensors_raw(file, set, &problem)) {
         add_weights(facts, *set, "");
+        if (adapter)
+            add_gguf_ranks(facts, *set);
+    }
     else
         json_object_set_new(facts, "problem", json_string(problem.message));
     lt_gguf_close(file);

@@ -9,7 +9,7 @@
 
 /* ---- groups ---- */
 
-/* The first ".N." of a name is the layer. Returns the place of N and its length, or NULL. */
+/* The first ".N." of a name is the layer, one behind it an expert. Returns the place of N and its length, or NULL. */
 static const char *find_layer(const char *name, size_t *length)
 {
     for (const char *dot = strchr(name, '.'); dot; dot = strchr(dot + 1, '.')) {
@@ -30,6 +30,11 @@ static char *make_pattern(const char *name, int64_t *layer)
         size_t before = (size_t)(at - name);
         pattern[before] = '*';
         memmove(pattern + before + 1, pattern + before + digits, strlen(name) - before - digits + 1);
+        char *expert = (char *)find_layer(pattern + before, &digits);
+        if (expert) {
+            *expert = '*';
+            memmove(expert + 1, expert + digits, strlen(expert + digits) + 1);
+        }
     }
     return pattern;
 }

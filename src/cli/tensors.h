@@ -8,7 +8,7 @@
 #include "formats/safetensors.h"
 
 typedef struct lt_tensor_group {
-    char *pattern; /* name with the layer's number as '*' */
+    char *pattern; /* name with the number of the layer as "*", and that of an expert too */
     lt_dtype dtype;
     int dims;
     int64_t shape[LT_MAX_DIMS];

@@ -58,3 +58,12 @@ echo "{\"model_type\": \"smollm3\", $sizes, \"intermediate_size\": 96, \"no_rope
 run init --config "$work/odd-config" --output "$work/odd" --seed 3
 run merge --model "$work/odd" --format gguf --output "$work/odd.gguf"
 expect_failure "layers' windows or positions"
+
+it "inspect tells experts, classifiers and encoders from other models"
+run inspect "$work/mixtral.gguf"
+expect_out "4 of width 96, 2 for each token" "ffn_gate_exps"
+run inspect "$work/qwen2_moe"
+expect_out "6 of width 32, 2 for each token; a shared one of width 96" "experts.*.down_proj.weight"
+run inspect "$work/qwen2_moe" --json
+expect_json experts 6
+expect_json head own
