@@ -256,7 +256,8 @@ typedef struct lathe_train_result {
 /* The defaults of a command. LATHE_ERR_USAGE when there is no such command. */
 bool lathe_train_options_init(lathe_train_options *options, const char *command, lathe_error *err);
 
-/* Trains, and leaves the adapter (or the model) and the run's records in `output`. result may be NULL. */
+/* Trains, and leaves the adapter (or the model) and the run's records in `output`, with recipe.yaml, from which the program repeats the
+ * run (lathe COMMAND --config). result may be NULL. */
 bool lathe_train(const lathe_train_options *options, lathe_train_result *result, lathe_error *err);
 
 /* ---- a model that answers ---- */

@@ -9,6 +9,7 @@
 #include "api/data.h"
 #include "api/data_mix.h"
 #include "api/labels.h"
+#include "api/options.h"
 #include "api/vocabulary.h"
 #include "core/threads.h"
 #include "formats/peft.h"
@@ -460,5 +461,14 @@ bool lt_api_train_options(const lathe_train_options *options, lt_api_adapter *ad
 bool lathe_train(const lathe_train_options *options, lathe_train_result *result, lathe_error *err)
 {
     lt_error error;
-    return lt_api_train(options, NULL, result, &error) || lt_api_error(err, &error);
+    lathe_train_options resolved;
+    if (!lathe_train_options_init(&resolved, options->command, err)) /* is there such a command? */
+        return false;
+    resolved = *options;
+    if (!lt_api_train_resolve(&resolved, &error))
+        return lt_api_error(err, &error);
+    json_t *recipe = lt_options_train_recipe(&resolved);
+    bool ok = (recipe || lt_error_set(&error, LT_ERR_MEMORY, "out of memory")) && lt_api_train(&resolved, recipe, result, &error);
+    json_decref(recipe);
+    return ok || lt_api_error(err, &error);
 }

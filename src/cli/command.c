@@ -1,4 +1,4 @@
-#include "cli/command.h"
+#include "api/command.h"
 
 #include <stddef.h>
 #include <string.h>

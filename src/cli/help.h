@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "cli/command.h"
+#include "api/command.h"
 
 void lt_help_program(FILE *out);
 void lt_help_command(FILE *out, const lt_command *command);

@@ -6,11 +6,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/command.h"
+#include "api/command.h"
 #include "cli/console.h"
 #include "cli/help.h"
 #include "cli/options.h"
-#include "cli/suggest.h"
+#include "core/suggest.h"
 #include "cli/terminal.h"
 #include "core/threads.h"
 #include "simd/kernels.h"

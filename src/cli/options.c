@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/suggest.h"
+#include "core/suggest.h"
 #include "core/log.h"
 
 /* Names are compared with '_' read as '-'. */
@@ -26,19 +26,6 @@ const lt_option *lt_option_find(const lt_command *command, const char *name)
             (same_name(option->name, name) || (option->alias && same_name(option->alias, name))))
             return option;
     return NULL;
-}
-
-const char *lt_option_key(const lt_option *option, char out[LT_OPTION_NAME_MAX])
-{
-    snprintf(out, LT_OPTION_NAME_MAX, "%s", option->name);
-    for (char *c = out; *c; c++)
-        *c = *c == '-' ? '_' : *c;
-    return out;
-}
-
-bool lt_option_belongs(const lt_option *option, const lt_command *command)
-{
-    return (option->commands >> command->id & 1) != 0;
 }
 
 lt_option_origin lt_options_origin(const lt_options *options, size_t field)
@@ -312,22 +299,4 @@ void lt_options_free(lt_options *options)
             lt_option_clear(options, option);
     json_decref(options->stages);
     options->stages = NULL;
-}
-
-json_t *lt_options_recipe(const lt_options *options)
-{
-    json_t *recipe = json_pack("{s:s}", "command", options->command->name);
-    const lt_option *option;
-    for (int i = 0; recipe && (option = lt_option_at(i)); i++) {
-        if (!lt_option_belongs(option, options->command) || (option->flags & LT_OPTION_NOT_IN_RECIPE) ||
-            (options->command->idle && options->command->idle(options, option)))
-            continue;
-        char key[LT_OPTION_NAME_MAX];
-        json_t *value = lt_option_json(options, option);
-        if (value)
-            json_object_set_new(recipe, lt_option_key(option, key), value);
-    }
-    if (recipe && options->stages)
-        json_object_set(recipe, "stages", options->stages);
-    return recipe;
 }

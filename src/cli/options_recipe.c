@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "cli/options.h"
-#include "cli/suggest.h"
+#include "core/suggest.h"
 #include "core/file.h"
 #include "formats/yaml.h"
 #include "train/run_folder.h"

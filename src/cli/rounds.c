@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/command.h"
+#include "api/command.h"
 #include "cli/console.h"
 #include "cli/options.h"
 #include "core/file.h"

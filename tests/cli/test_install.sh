@@ -36,6 +36,14 @@ expect_status 0
 expect_out "loss"
 expect_no_err
 
+it "repeats a run of the library from the recipe that it leaves"
+run sft --config "$work/api-run/recipe.yaml" --output "$work/again"
+expect_status 0
+expect_same "$work/api-run/adapter_model.safetensors" "$work/again/adapter_model.safetensors"
+grep -v '^output:' "$work/api-run/recipe.yaml" | sort >"$work/one"
+grep -v '^output:' "$work/again/recipe.yaml" | sort >"$work/other"
+[ -z "$(comm -13 "$work/one" "$work/other")" ] || problem "the program's recipe says more: $(comm -13 "$work/one" "$work/other")"
+
 it "uninstalls what it installed"
 run_in make -s uninstall BUILD="$build" PREFIX="$prefix"
 expect_status 0

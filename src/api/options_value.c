@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/options.h"
-#include "cli/suggest.h"
+#include "api/options.h"
+#include "core/suggest.h"
 #include "core/utf8.h"
 
 static void *field_of(const lt_options *options, const lt_option *option)

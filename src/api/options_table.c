@@ -1,5 +1,5 @@
 /* The table. A row exists only while the commands it names really act on it. */
-#include "cli/options.h"
+#include "api/options.h"
 
 /* Types, each with its field in lt_options; numbers with their bounds. */
 #define BOOL(member) .type = LT_OPTION_BOOL, .field = offsetof(lt_options, member)

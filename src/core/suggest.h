@@ -1,6 +1,6 @@
 /* "Did you mean …?": the nearest of some known words. */
-#ifndef LT_CLI_SUGGEST_H
-#define LT_CLI_SUGGEST_H
+#ifndef LT_CORE_SUGGEST_H
+#define LT_CORE_SUGGEST_H
 
 /* The search for the word nearest to `wanted`; start with {.wanted = …}, offer every candidate, read `best`. */
 typedef struct lt_suggest {

@@ -1,6 +1,6 @@
 /* The commands of the program. Adding one is a file cmd_<name>.c that defines `lt_cli_<name>`, and one line here. */
-#ifndef LT_CLI_COMMAND_H
-#define LT_CLI_COMMAND_H
+#ifndef LT_API_COMMAND_H
+#define LT_API_COMMAND_H
 
 #include <stdbool.h>
 #include <stdint.h>
