@@ -477,15 +477,32 @@ static void few_rows_decoded(const product *p, const char *packed, int64_t n0, i
         }
 }
 
-/* Decoding: B is read in place. A is so small that one thread packs it. */
-static bool run_few_rows(product *p, int threads)
+/* What reads B in place for this product, or NULL: there are too many rows, or the set has nothing for it. */
+static lt_gemm_few_rows few_rows_of(const product *p)
 {
     const lt_gemm_call *call = p->call;
-    const bool quantised = lt_quant_is(call->b->dtype);
-    lt_dtype dtype = !quantised ? call->b->dtype : call->compute == LT_COMPUTE_BF16 ? LT_DTYPE_BF16 : LT_DTYPE_F32;
-    lt_gemm_few_rows few_rows = p->kernel->packers[dtype].few_rows;
-    if (call->M > p->kernel->rows || !call->transpose_b || !few_rows)
-        return false;
+    lt_dtype dtype = call->b->dtype;
+    if (lt_quant_is(dtype))
+        dtype = call->compute == LT_COMPUTE_BF16 ? LT_DTYPE_BF16 : LT_DTYPE_F32;
+    return call->M <= p->kernel->rows && call->transpose_b ? p->kernel->packers[dtype].few_rows : NULL;
+}
+
+/* Vectors of columns of C, the last perhaps not full. */
+static void few_rows_share(const product *p, const char *packed, range vectors, char *scratch)
+{
+    const int64_t n0 = vectors.begin * p->kernel->lanes, n1 = smaller(vectors.end * p->kernel->lanes, p->call->N);
+    if (lt_quant_is(p->call->b->dtype))
+        few_rows_decoded(p, packed, n0, n1, scratch);
+    else
+        few_rows_of(p)(p->call, packed, block_words(p->kernel, p->call->K), n0, n1);
+}
+
+/* Decoding: products of the same few rows of A, side by side; each B is read in place, by all threads from front to back. A is so small
+ * that one thread packs it. */
+static void run_few_rows(const product *p, int count, int threads)
+{
+    enum { SHARES = 4 }; /* of each thread: one that is late is helped */
+    const lt_gemm_call *call = p->call;
     const char *packed = call->packed_a;
     char *thread_scratch = call->scratch;
     if (!packed) {
@@ -494,17 +511,23 @@ static bool run_few_rows(product *p, int threads)
         for (int64_t i = 0; i < k_blocks(p); i++)
             pack_all(p, i, 1, call->scratch);
     }
-    int64_t units = divide_up(call->N, p->kernel->lanes), shares = smaller(units, (int64_t)threads * 4);
+    int64_t vectors = 0;
+    for (int i = 0; i < count; i++)
+        vectors += divide_up(p[i].call->N, p->kernel->lanes);
+    const int64_t shares = smaller(vectors, (int64_t)threads * SHARES);
 #pragma omp parallel for num_threads(threads) schedule(dynamic) if (threads > 1)
     for (int64_t i = 0; i < shares; i++) {
-        range columns = share(units, i, shares);
-        int64_t n0 = columns.begin * p->kernel->lanes, n1 = smaller(columns.end * p->kernel->lanes, call->N);
-        if (quantised)
-            few_rows_decoded(p, packed, n0, n1, thread_scratch + omp_get_thread_num() * thread_bytes(p->kernel));
-        else
-            few_rows(call, packed, block_words(p->kernel, call->K), n0, n1);
+        range mine = share(vectors, i, shares);
+        char *scratch = thread_scratch + omp_get_thread_num() * thread_bytes(p->kernel);
+        for (int which = 0; which < count && mine.end > 0; which++) {
+            int64_t size = divide_up(p[which].call->N, p->kernel->lanes);
+            range part = {mine.begin > 0 ? mine.begin : 0, smaller(mine.end, size)};
+            if (part.begin < part.end)
+                few_rows_share(&p[which], packed, part, scratch);
+            mine.begin -= size;
+            mine.end -= size;
+        }
     }
-    return true;
 }
 
 /* K = 0: nothing to sum. */
@@ -534,7 +557,8 @@ static void run(const lt_kernels *set, const lt_gemm_kernel *kernel, const lt_ge
     lt_gemm_call more;
     if (call->more)
         more = second_call(call);
-    if (run_few_rows(&p, threads)) {
+    if (few_rows_of(&p)) {
+        run_few_rows(&p, 1, threads);
         if (call->more)
             run(set, kernel, &more);
         return;
@@ -619,6 +643,39 @@ void lt_gemm_pack_a_with(const lt_kernels *set, lt_compute compute, const lt_mat
 #pragma omp parallel for schedule(dynamic) if (!serial && M * K >= SERIAL_LIMIT)
     for (int64_t i = 0; i < count; i++)
         pack_all(&p, i, items, packed);
+}
+
+/* Can these run side by side? */
+static bool make_group(const lt_kernels *set, const lt_gemm_kernel *kernel, const lt_gemm_call *calls, int count, product *products)
+{
+    for (int i = 0; i < count; i++) {
+        const lt_gemm_call *call = &calls[i];
+        if (call->M == 0 || call->N == 0 || call->K == 0 || call->serial || call->more || !call->packed_a ||
+            call->packed_a != calls->packed_a || call->M != calls->M || call->K != calls->K || call->compute != calls->compute)
+            return false;
+        products[i] = make_product(set, kernel, call);
+        if (!few_rows_of(&products[i]))
+            return false;
+    }
+    return true;
+}
+
+void lt_gemm_group_with(const lt_kernels *set, const lt_gemm_call *calls, int count)
+{
+    const lt_gemm_kernel *kernel = lt_sets_gemm(set, calls->compute);
+    product products[LT_GEMM_GROUP];
+    assert(count >= 1 && count <= LT_GEMM_GROUP);
+    if (kernel && make_group(set, kernel, calls, count, products)) {
+        run_few_rows(products, count, lt_threads_count());
+        return;
+    }
+    for (int i = 0; i < count; i++)
+        lt_gemm_with(set, &calls[i]);
+}
+
+void lt_gemm_group(const lt_gemm_call *calls, int count)
+{
+    lt_gemm_group_with(lt_kernels_get(), calls, count);
 }
 
 void lt_gemm(const lt_gemm_call *call)

@@ -57,6 +57,12 @@ typedef struct lt_gemm_call {
 
 void lt_gemm(const lt_gemm_call *call);
 
+enum { LT_GEMM_GROUP = 3, LT_GEMM_FEW = 8 }; /* most calls of a group; most rows of A for which a group is of use */
+
+/* Products of one packed A with several B. When they have few rows (decoding) they share the threads: a small matrix alone is not worth
+ * waking them, and each end of a parallel region is a wait. The bytes are those of the calls one after the other. */
+void lt_gemm_group(const lt_gemm_call *calls, int count);
+
 /* Scratch for a call: panels for `threads` threads and the packed form of an A that was not packed before.
  * An upper bound for all calls with M ≤ max_M and K ≤ max_K; 64-byte aligned memory is expected. */
 int64_t lt_gemm_scratch_bytes(lt_compute compute, int64_t max_M, int64_t max_K, int threads);

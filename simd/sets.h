@@ -31,6 +31,7 @@ const lt_gemm_kernel *lt_sets_gemm(const lt_kernels *set, lt_compute compute);
 
 /* The functions of simd/gemm.h on a set other than the chosen one. */
 void lt_gemm_with(const lt_kernels *set, const lt_gemm_call *call);
+void lt_gemm_group_with(const lt_kernels *set, const lt_gemm_call *calls, int count);
 int64_t lt_gemm_packed_bytes_with(const lt_kernels *set, lt_compute compute, int64_t M, int64_t K);
 int64_t lt_gemm_scratch_bytes_with(const lt_kernels *set, lt_compute compute, int64_t max_M, int64_t max_K,
                                    int threads);

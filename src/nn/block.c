@@ -80,7 +80,7 @@ static void join(const lt_config *config, float *x, const float *branch, int64_t
 {
     const lt_kernels *k = lt_kernels_get();
     float scale = (float)config->residual_scale;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (n * config->C > 16384)
     for (int64_t t = 0; t < n; t++)
         k->axpy(x + t * config->C, scale, branch + t * config->C, config->C);
 }
@@ -110,7 +110,7 @@ static void activate(const lt_config *config, const float *gu, float *act, int64
 {
     const lt_kernels *k = lt_kernels_get();
     int64_t F = config->F, GU = gu_width(config);
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (n * F > 16384)
     for (int64_t t = 0; t < n; t++)
         k->act_forward(config->activation, gu + t * GU, config->gated_mlp ? gu + t * GU + F : NULL, act + t * F, F);
 }

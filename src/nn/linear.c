@@ -232,6 +232,54 @@ static bool lends_low_rank(const lt_linear *linear, bool forward)
     return hooked(linear) && (forward ? linear->hook->forward_low && !linear->weight.paired_rows : linear->hook->backward_low != NULL);
 }
 
+/* Few rows through layers whose matrices lie in one slab each and are read as they are: all in one go. */
+static bool can_group(const lt_linear *const *linears, int count, int64_t T)
+{
+    bool can = count > 1 && count <= LT_GEMM_GROUP && T <= LT_GEMM_FEW;
+    for (int i = 0; i < count && can; i++)
+        can = !linears[i]->transposed && !linears[i]->weight.paired_rows && !scales_input(linears[i]) &&
+              lt_weights_slabs(&linears[i]->weight) == 1;
+    return can;
+}
+
+/* y (T,N) += low, as a product of its own. */
+static void add_low(const lt_linear *linear, lt_workspace *ws, const lt_linear_io *io, const lt_low_rank *low)
+{
+    low_term part;
+    const lt_gemm_term *term = low_part(&part, low, io->T, linear->N, true, 0, linear->N);
+    lt_gemm(&(lt_gemm_call){.M = io->T, .N = linear->N, .K = term->K, .compute = ws->compute, .a = term->a, .b = term->b,
+                            .transpose_b = true, .c = io->y, .c_stride = io->y_stride, .alpha = 1, .beta = 1,
+                            .scratch = ws->gemm});
+}
+
+/* io->packed_x is in place. */
+static void grouped_forward(const lt_linear *const *linears, int count, lt_workspace *ws, lt_linear_io *io, float *const *y)
+{
+    lt_gemm_call calls[LT_GEMM_GROUP];
+    lt_matrix w[LT_GEMM_GROUP];
+    for (int i = 0; i < count; i++) {
+        w[i] = lt_weights_use(&linears[i]->weight, 0, NULL);
+        calls[i] = (lt_gemm_call){.M = io->T, .N = linears[i]->N, .K = linears[i]->K, .compute = ws->compute, .packed_a = io->packed_x,
+                                  .b = &w[i], .transpose_b = true, .c = y[i], .c_stride = io->y_stride, .alpha = 1,
+                                  .bias = linears[i]->bias, .scratch = ws->gemm};
+    }
+    lt_gemm_group(calls, count);
+    for (int i = 0; i < count; i++) {
+        lt_linear_hook *hook = linears[i]->hook;
+        lt_low_rank low;
+        io->y = y[i];
+        if (!hooked(linears[i]))
+            continue;
+        int64_t mark = lt_arena_mark(ws->arena);
+        if (lends_low_rank(linears[i], true) && hook->forward_low(hook, linears[i], ws, io, &low)) {
+            add_low(linears[i], ws, io, &low);
+            lt_arena_release(ws->arena, mark);
+        } else {
+            hook->forward(hook, linears[i], ws, io);
+        }
+    }
+}
+
 void lt_linear_forward(const lt_linear *const *linears, int count, lt_workspace *ws, const float *x, int64_t x_stride, int64_t T,
                        float *const *y, int64_t y_stride)
 {
@@ -239,6 +287,10 @@ void lt_linear_forward(const lt_linear *const *linears, int count, lt_workspace 
         return;
     lt_linear_io io = {.T = T, .x = x, .x_stride = x_stride, .packed_x = ws->packed_x, .y_stride = y_stride};
     pack(ws, x, x_stride, T, linears[0]->K, ws->packed_x);
+    if (can_group(linears, count, T)) {
+        grouped_forward(linears, count, ws, &io, y);
+        return;
+    }
     for (int i = 0; i < count; i++) {
         io.y = y[i];
         if (scales_input(linears[i])) {

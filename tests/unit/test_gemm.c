@@ -109,3 +109,38 @@ Test(gemm, a_second_term_is_a_second_call_on_any_number_of_threads)
         free(scratch);
     }
 }
+
+Test(gemm, a_group_gives_the_bytes_of_its_products_one_by_one)
+{
+    enum { K = 96, MOST_M = 12 };
+    static const int widths[] = {100, 5, 48};
+    static float a[MOST_M * K], b[100 * K], alone[MOST_M * 153], grouped[MOST_M * 153];
+    for (int i = 0; i < MOST_M * K; i++)
+        a[i] = sinf((float)i);
+    for (int i = 0; i < 100 * K; i++)
+        b[i] = cosf(3.0f * (float)i);
+    for (int i = 0; i < 4 * 2 * 3; i++) {
+        int64_t M = (int64_t[]){1, 2, 8, MOST_M}[i % 4]; /* the last is too many rows to share the threads */
+        lt_compute compute = i / 4 % 2 ? LT_COMPUTE_BF16 : LT_COMPUTE_F32;
+        int count = 1 + i / 8;
+        size_t bytes = (size_t)lt_gemm_scratch_bytes(compute, M, K, lt_threads_count());
+        void *scratch = aligned_alloc(64, (bytes + 127) / 64 * 64);
+        void *packed = aligned_alloc(64, ((size_t)lt_gemm_packed_bytes(compute, M, K) + 127) / 64 * 64);
+        lt_matrix ma = lt_matrix_f32(a, M, K), mb[3];
+        lt_gemm_call calls[3];
+        lt_gemm_pack_a(compute, &ma, false, M, K, packed, false);
+        memset(alone, 0, sizeof alone);
+        memset(grouped, 0, sizeof grouped);
+        for (int j = 0, at = 0; j < count; at += widths[j++]) {
+            mb[j] = lt_matrix_f32(b, widths[j], K);
+            calls[j] = (lt_gemm_call){.M = M, .N = widths[j], .K = K, .compute = compute, .packed_a = packed, .b = &mb[j],
+                                      .transpose_b = true, .c = alone + at, .c_stride = 153, .alpha = 1, .scratch = scratch};
+            lt_gemm(&calls[j]);
+            calls[j].c = grouped + at;
+        }
+        lt_gemm_group(calls, count);
+        cr_assert(memcmp(alone, grouped, sizeof alone) == 0, "M %lld, %d products", (long long)M, count);
+        free(packed);
+        free(scratch);
+    }
+}
