@@ -246,7 +246,7 @@ static bool can_group(const lt_linear *const *linears, int count, int64_t T)
 static void add_low(const lt_linear *linear, lt_workspace *ws, const lt_linear_io *io, const lt_low_rank *low)
 {
     low_term part;
-    const lt_gemm_term *term = low_part(&part, low, io->T, linear->N, true, 0, linear->N);
+    const lt_gemm_term *term = low_part(&part, ws, low, io->T, linear->N, true, 0, linear->N);
     lt_gemm(&(lt_gemm_call){.M = io->T, .N = linear->N, .K = term->K, .compute = ws->compute, .a = term->a, .b = term->b,
                             .transpose_b = true, .c = io->y, .c_stride = io->y_stride, .alpha = 1, .beta = 1,
                             .scratch = ws->gemm});
