@@ -7,7 +7,10 @@
 
 #include "core/file.h"
 
-enum { HEAD_BYTES = 512 }; /* enough to tell what a file holds */
+enum {
+    HEAD_BYTES = 512, /* enough to tell what a file holds */
+    MARGIN = 4096,    /* of blank bytes that may follow a row of the greatest length before its end is seen */
+};
 
 /* Reads up to chunk_bytes behind the window; there is room. */
 static bool read_chunk(lt_dataset_source *source, lt_error *err)
@@ -61,7 +64,7 @@ bool lt_dataset_source_more(lt_dataset_source *source, lt_error *err)
 {
     if (source->ended)
         return true;
-    if (source->end - source->begin > source->row_bytes_max)
+    if (source->end - source->begin > source->row_bytes_max + MARGIN)
         return lt_dataset_source_too_long(source, source->line, err);
     return read_more(source, err);
 }

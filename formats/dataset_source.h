@@ -33,7 +33,7 @@ bool lt_dataset_source_open_memory(lt_dataset_source *source, const char *name, 
                                    size_t row_bytes_max, size_t chunk_bytes, lt_error *err);
 void lt_dataset_source_close(lt_dataset_source *source);
 
-/* Reads on: more bytes follow in the window, or `ended` is set. LT_ERR_FORMAT when the window holds row_bytes_max bytes
+/* Reads on: more bytes follow in the window, or `ended` is set. LT_ERR_FORMAT when the window holds far more than row_bytes_max bytes
  * already. Moves the window's bytes. */
 bool lt_dataset_source_more(lt_dataset_source *source, lt_error *err);
 

@@ -329,6 +329,9 @@ bool lt_dataset_split_next(lt_dataset_split *split, lt_dataset_piece *piece, boo
     bool ok = split->sample_by == LT_DATASET_BY_LINE        ? next_line(split, piece, end, err)
               : split->sample_by == LT_DATASET_BY_PARAGRAPH ? next_paragraph(split, piece, end, err)
                                                             : next_document_piece(split, piece, end, err);
+    /* As it stands in the file: whether it is too long must not depend on how much of it was read at once. */
+    if (ok && !*end && split->sample_by != LT_DATASET_BY_DOCUMENT && piece->size > split->source->row_bytes_max)
+        return lt_dataset_source_too_long(split->source, piece->line, err);
     return ok && (*end || without_returns(split, piece, err));
 }
 

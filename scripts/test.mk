@@ -22,15 +22,16 @@ asan:
 	$(MAKE) BUILD=build-asan SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=undefined' OPT='-O1 -g' build-asan/unit
 	ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 build-asan/unit $(ARGS)
 
-## fuzz           every fuzz target for FUZZ_SECONDS (10) each, with clang's libFuzzer
+## fuzz           every fuzz target for FUZZ_SECONDS (10) each, with clang's libFuzzer; FUZZ_SEED=0 tries other inputs every time
 FUZZ_SECONDS ?= 10
+FUZZ_SEED ?= 1
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 fuzz:
 	$(MAKE) BUILD=build-fuzz CC=clang OPT='-O1 -g' SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=undefined -fsanitize=fuzzer-no-link' SIMD_SANITIZE= \
 	  $(FUZZ_SRC:tests/fuzz/%.c=build-fuzz/%)
 	@for t in $(FUZZ_SRC:tests/fuzz/%.c=%); do \
 	  mkdir -p build-fuzz/corpus/$$t; \
-	  build-fuzz/$$t -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -max_len=65536 -verbosity=0 -print_final_stats=0 \
+	  build-fuzz/$$t -seed=$(FUZZ_SEED) -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -max_len=65536 -verbosity=0 -print_final_stats=0 \
 	    build-fuzz/corpus/$$t $$(ls -d tests/fuzz/seeds/$${t#fuzz_} 2>/dev/null) > build-fuzz/$$t.log 2>&1 \
 	    || { echo "$$t failed:"; tail -40 build-fuzz/$$t.log; exit 1; }; \
 	  echo "$$t: $(FUZZ_SECONDS) s without a finding"; \

@@ -195,7 +195,7 @@ expect_json kind file
 it "inspects a run"
 run inspect "$work/run"
 expect_status 0
-expect_out "run" "LORA" "12, loss" "rank"
+expect_out "run" "LoRA" "12, loss" "rank"
 run inspect "$work/run" --json
 expect_json kind run
 expect_json summary.steps 12
