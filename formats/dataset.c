@@ -239,8 +239,6 @@ static bool make_row(lt_dataset *d, const lt_dataset_piece *piece, lt_dataset_ro
 {
     char where[512];
     snprintf(where, sizeof where, "%s:%lld", d->source.path, (long long)piece->line);
-    if (piece->size > d->options.row_bytes_max)
-        return lt_dataset_source_too_long(&d->source, piece->line, err);
     if (!check_utf8(d, piece, err))
         return false;
     d->json = d->split.mode == LT_DATASET_SPLIT_TEXT ? text_row(d, piece, err) : parse_row(d, piece, err);

@@ -316,7 +316,8 @@ static bool next_document_piece(lt_dataset_split *split, lt_dataset_piece *piece
     return true;
 }
 
-bool lt_dataset_split_next(lt_dataset_split *split, lt_dataset_piece *piece, bool *end, lt_error *err)
+/* The next row, line or piece as it stands in the file. */
+static bool next_piece(lt_dataset_split *split, lt_dataset_piece *piece, bool *end, lt_error *err)
 {
     switch (split->mode) {
     case LT_DATASET_SPLIT_LINES:
@@ -326,13 +327,21 @@ bool lt_dataset_split_next(lt_dataset_split *split, lt_dataset_piece *piece, boo
     case LT_DATASET_SPLIT_TEXT:
         break;
     }
-    bool ok = split->sample_by == LT_DATASET_BY_LINE        ? next_line(split, piece, end, err)
-              : split->sample_by == LT_DATASET_BY_PARAGRAPH ? next_paragraph(split, piece, end, err)
-                                                            : next_document_piece(split, piece, end, err);
+    return split->sample_by == LT_DATASET_BY_LINE        ? next_line(split, piece, end, err)
+           : split->sample_by == LT_DATASET_BY_PARAGRAPH ? next_paragraph(split, piece, end, err)
+                                                         : next_document_piece(split, piece, end, err);
+}
+
+bool lt_dataset_split_next(lt_dataset_split *split, lt_dataset_piece *piece, bool *end, lt_error *err)
+{
+    if (!next_piece(split, piece, end, err))
+        return false;
+    if (*end)
+        return true;
     /* As it stands in the file: whether it is too long must not depend on how much of it was read at once. */
-    if (ok && !*end && split->sample_by != LT_DATASET_BY_DOCUMENT && piece->size > split->source->row_bytes_max)
+    if (piece->size > split->source->row_bytes_max)
         return lt_dataset_source_too_long(split->source, piece->line, err);
-    return ok && (*end || without_returns(split, piece, err));
+    return split->mode != LT_DATASET_SPLIT_TEXT || without_returns(split, piece, err);
 }
 
 bool lt_dataset_split_seek(lt_dataset_split *split, int64_t offset, int64_t line, bool inside, lt_error *err)
